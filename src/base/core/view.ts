@@ -1,0 +1,31 @@
+/** The key under which an object describes itself for display (contract 7). `show` maps `kind` to a figure. */
+export const VIEW: unique symbol = Symbol.for('tunebook.view');
+
+/** A description of an object as plain data: arrays, numbers, strings. */
+export interface View {
+  kind: string;
+  data: unknown;
+}
+
+/** An object that knows how it wants to be shown, without knowing about figures. */
+export interface Viewable {
+  [VIEW](): View;
+}
+
+export function isViewable(value: unknown): value is Viewable {
+  return typeof (value as Partial<Viewable> | null | undefined)?.[VIEW] === 'function';
+}
+
+/** Turns a value into a MIME bundle (`text/plain` at least), or undefined when it has no view. */
+export type Renderer = (value: unknown) => Promise<Record<string, unknown> | undefined>;
+
+const RENDERER = Symbol.for('tunebook.renderer');
+
+/** `show` registers itself here when it is imported, so that a kernel can show our objects without knowing of figures. */
+export function setRenderer(renderer: Renderer): void {
+  (globalThis as Record<symbol, unknown>)[RENDERER] = renderer;
+}
+
+export function renderer(): Renderer | undefined {
+  return (globalThis as Record<symbol, unknown>)[RENDERER] as Renderer | undefined;
+}

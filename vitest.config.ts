@@ -1,0 +1,18 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+// Tests import rooms by the same names users do; sources are used directly so that no build can be stale.
+export default defineConfig({
+  resolve: { alias: [{ find: /^#src\/(.*)$/, replacement: `${src('')}$1` }] },
+  test: {
+    include: ['tests/**/*.test.ts'],
+    exclude: ['tests/**/fixtures/**', ...(process.env.TUNEBOOK_FULL ? [] : ['tests/**/*.full.test.ts'])],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    env: { TF_CPP_MIN_LOG_LEVEL: '2' },
+  },
+});
