@@ -40,12 +40,14 @@ export function progress(label: string, options: { total?: number; unit?: string
   const id = nextId++;
   const start = performance.now();
   const terminal = terminalRenderer();
+  const follower = fileRenderer();
   let done = 0;
   let over = false;
   const emit = (finished: boolean, note?: string) => {
     const event = { id, label, done, total, unit, note, elapsed: (performance.now() - start) / 1000, finished };
-    if (listeners.size === 0) terminal(event);
-    else for (const listener of listeners) listener(event);
+    if (follower) follower(event);
+    else if (listeners.size === 0) terminal(event);
+    for (const listener of listeners) listener(event);
   };
   return {
     update(now, note) {
@@ -72,6 +74,24 @@ function terminalRenderer(): ProgressListener {
     drawn = true;
     const line = formatProgress(event);
     process.stderr.write(tty ? `\r\u001b[K${line}${event.finished ? '\n' : ''}` : `${line}\n`);
+  };
+}
+
+// `tunebook run` names a file in TUNEBOOK_PROGRESS to follow a kernel that has no terminal: events are appended to it as lines of
+// JSON, at most five a second for each task, in place of lines on stderr (they would be saved in the notebook).
+function fileRenderer(): ProgressListener | undefined {
+  const file = globalThis.process?.env?.TUNEBOOK_PROGRESS;
+  if (!file) return undefined;
+  const fs = process.getBuiltinModule('node:fs');
+  let last = Number.NEGATIVE_INFINITY;
+  return event => {
+    if (!event.finished && event.elapsed - last < 0.2) return;
+    last = event.elapsed;
+    try {
+      fs.appendFileSync(file, `${JSON.stringify(event)}\n`);
+    } catch {
+      // Nobody follows any more (the file's folder is gone): progress must not stop the work it reports on.
+    }
   };
 }
 

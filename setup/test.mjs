@@ -1,0 +1,111 @@
+// npm test: the set-up a user gets, then lint, types, and the suite on Node 20, 22 and 24; closes with "N passed, N failed".
+// npm test -- tests/show …   only these files, on this Node.    npm run test:full   also the slow *.full.test.ts.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { arch, cpus, platform } from 'node:os';
+import { printLedger } from './ledger.mjs';
+import { installNode, MAJORS, nodeOf } from './nodes.mjs';
+import { inRoot, jupyterEnvironment, ROOT } from './paths.mjs';
+import { setUp, withMessages } from './setup.mjs';
+import { describeFailure, runSteps, StepFailed } from './steps.mjs';
+
+const full = process.argv.includes('--full');
+const only = process.argv.slice(2).filter(arg => arg !== '--full');
+
+// What is checked once, on this Node: the same Jupyter, browser and package from outside, whichever Node runs the checks. Everything else
+// (units, invariants, parity, the kernel) runs on all three.
+const ONCE = ['tests/house/**', 'tests/cli/**', 'tests/e2e/**', 'tests/notebooks/**', 'tests/browser/**', 'tests/bench/**'];
+
+const CHROMIUMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+function browser() {
+  return {
+    title: 'browser',
+    check: () => [process.env.CHROMIUM, ...CHROMIUMS].find(path => path && existsSync(path)),
+    run: () => {
+      throw new StepFailed(
+        'No Chromium was found; the tests that open pages need one.',
+        '"sudo apt-get install chromium" (Debian), or name a Chromium or Chrome in CHROMIUM. bash .ci/run installs what is missing.',
+      );
+    },
+  };
+}
+
+function otherNode(major) {
+  return {
+    title: `Node ${major}`,
+    size: "from npm's package, about 45 MB to download",
+    check: () => nodeOf(major) && 'in .cache',
+    run: async live => {
+      await installNode(major, live);
+      return 'installed in .cache';
+    },
+  };
+}
+
+// Runs a program with its output passed through; returns its exit code and seconds.
+function run(program, args, env = {}) {
+  const start = performance.now();
+  return new Promise(done => {
+    const child = spawn(program, args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
+    const end = code => done({ code, seconds: (performance.now() - start) / 1000 });
+    child.on('error', () => end(1));
+    child.on('close', code => end(code ?? 1));
+  });
+}
+
+async function check(title, args) {
+  console.log(`\n── ${title}`);
+  const { code, seconds } = await run(process.execPath, args);
+  return { title, seconds, passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, files: [] };
+}
+
+async function suite(major, filters) {
+  const node = nodeOf(major);
+  const title = `tests on Node ${major}`;
+  const ledger = inRoot('.cache', `ledger-${major}.json`);
+  rmSync(ledger, { force: true });
+  console.log(`\n── ${title}`);
+  const once = major === MAJORS[0] ? [] : ONCE.flatMap(glob => ['--exclude', glob]);
+  const { code, seconds } = await run(
+    node,
+    ['node_modules/vitest/vitest.mjs', 'run', ...filters, ...once, '--reporter=default', '--reporter=./setup/reporter.mjs'],
+    {
+      TUNEBOOK_LEDGER: ledger,
+      // In npm test a native backend that does not load is a failure, never a skip.
+      TUNEBOOK_REQUIRE_NATIVE: '1',
+      ...(full && { TUNEBOOK_FULL: '1' }),
+      ...jupyterEnvironment(inRoot('.cache', 'jupyter-test')),
+    },
+  );
+  if (!existsSync(ledger)) return { title, seconds, passed: 0, failed: 1, files: [] };
+  const { files, unhandled } = JSON.parse(readFileSync(ledger, 'utf8'));
+  const count = state => files.reduce((sum, { tests }) => sum + tests.filter(test => test.state === state).length, 0);
+  let failed = count('failed') + unhandled + files.filter(file => file.broken).length;
+  if (code !== 0 && failed === 0) failed = 1;
+  return { title, seconds, passed: count('passed'), failed, files };
+}
+
+await withMessages(async () => {
+  console.log(`tunebook: set-up for the tests (Node ${process.versions.node}, ${platform()} ${arch()}, ${cpus().length} cores)`);
+  const majors = only.length ? MAJORS.slice(0, 1) : MAJORS;
+  let setUpSeconds;
+  try {
+    setUpSeconds = await setUp({ tests: true });
+    await runSteps([browser(), ...majors.slice(1).map(otherNode)]);
+  } catch (error) {
+    if (!(error instanceof StepFailed)) throw error;
+    console.error(`\n  ${describeFailure(error)}\n\n0 passed, 1 failed`);
+    return 3;
+  }
+
+  const parts = [{ title: 'set-up', seconds: setUpSeconds, passed: 0, failed: 0, files: [] }];
+  if (!only.length) {
+    parts.push(await check('lint and format', ['node_modules/@biomejs/biome/bin/biome', 'check', '.']));
+    parts.push(await check('types of src and tests', ['node_modules/typescript/bin/tsc', '-p', 'tests']));
+  }
+  for (const major of majors) parts.push(await suite(major, only));
+
+  const failed = printLedger(parts);
+  return failed ? 1 : 0;
+});

@@ -1,0 +1,19 @@
+/**
+ * Room `backend`: choose, install and inspect the engine that tensors are computed on. Importing it loads nothing heavy.
+ */
+export { type Installed, type InstallOptions, installCuda, installNative } from './install/index.js';
+export { countBytes, type Memory, memory } from './memory.js';
+export { type AttrMaker, type AttrType, type NativeOps, native, type OpAttr } from './native-ops.js';
+export {
+  type AdamStep,
+  applyAdam,
+  assignResource,
+  createResource,
+  destroyResource,
+  type Resource,
+  readResource,
+  scaleResource,
+} from './native-resource.js';
+export { available } from './probe.js';
+export { BACKENDS, type BackendInfo, type BackendName, type BackendStatus } from './types.js';
+export { current, dispose, use } from './use.js';

@@ -1,0 +1,25 @@
+import { nvidiaDriver } from '../gpu.js';
+import { type Installed, type InstallOptions, install } from './install.js';
+import { recipeFor } from './recipe.js';
+
+export { cacheRoot, verify } from './cache.js';
+export type { Installed, InstallOptions } from './install.js';
+
+/**
+ * Install the native backend (TensorFlow for the CPU, 274 MB to download, once per user). No-op when it is there.
+ * Throws `Unavailable` where it cannot be had (no compiler, Python, network or disk), with what to do.
+ */
+export async function installNative(options: InstallOptions = {}): Promise<Installed> {
+  return install(recipeFor('native'), options);
+}
+
+/**
+ * Install the cuda backend (TensorFlow's CUDA 12 build: 572 MB, and 3 GB of NVIDIA's libraries from PyPI).
+ * @param options.cudaLibraries whether to fetch NVIDIA's libraries; by default only where an NVIDIA driver is loaded.
+ */
+export async function installCuda(options: InstallOptions & { cudaLibraries?: boolean } = {}): Promise<Installed> {
+  const driver = nvidiaDriver();
+  const libraries = options.cudaLibraries ?? 'version' in driver;
+  if (!libraries) options.onStep?.(`NVIDIA's libraries are left out (${'missing' in driver ? driver.missing : 'as asked'}): it will compute on the CPU`);
+  return install(recipeFor('cuda', undefined, { cudaLibraries: libraries }), options);
+}

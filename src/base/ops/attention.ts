@@ -1,0 +1,77 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { fused } from './fused.js';
+import { batchMatmul } from './matmul.js';
+import type { RaggedLayout } from './ragged.js';
+
+/**
+ * Causal self-attention over rows of different lengths (Vaswani et al. 2017), grouped queries (Ainslie et al. 2023)
+ * without repeating keys: the queries of a group stand below each other against their one key head.
+ *
+ * P = softmax(scale · Q Kᵀ + mask), O = P V.
+ *
+ * Gradient: dV = Pᵀ dO; dS = P ∘ (dO Vᵀ − Σ(dO ∘ O)); dQ = scale · dS K; dK = scale · dSᵀ Q. The row sums of dP ∘ P are
+ * those of dO ∘ O (Dao et al. 2022), a head's width to add up instead of a row's length.
+ *
+ * @param q [tokens, heads · headDim]
+ * @param k [tokens, keyHeads · headDim]
+ * @param v [tokens, keyHeads · headDim]
+ * @param layout where the rows lie, see {@link RaggedLayout}
+ * @param scale 1/√headDim unless told
+ * @returns [tokens, heads · headDim]
+ */
+export function causalAttention(
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  layout: RaggedLayout,
+  scale: number = 1 / Math.sqrt(q.shape[1] / layout.heads),
+): tf.Tensor2D {
+  const { tokens, heads, keyHeads } = layout;
+  const headDim = q.shape[1] / heads;
+  return fused<tf.Tensor2D>([q, k, v], save => {
+    const keys = besideKeys(k, layout);
+    const values = besideKeys(v, layout);
+    const queries = tf.mul(besideQueries(q, layout), scale) as tf.Tensor3D;
+    const p = tf.softmax(tf.add(batchMatmul(queries, keys, false, true), layout.mask)) as tf.Tensor3D;
+    const out = batchMatmul(p, values);
+    save(queries, keys, values, p, out);
+    return {
+      value: back(out, layout.queryBack, [tokens, heads * headDim]),
+      gradient: (dy, saved) => {
+        const [queries, keys, values, p, out] = saved as tf.Tensor3D[];
+        const dOut = besideQueries(dy, layout);
+        const dValues = batchMatmul(p!, dOut, true, false);
+        const paid = tf.sum(tf.mul(dOut, out!), 2, true);
+        const dScores = tf.mul(p!, tf.sub(batchMatmul(dOut, values!, false, true), paid)) as tf.Tensor3D;
+        const dQueries = tf.mul(batchMatmul(dScores, keys!), scale);
+        const dKeys = batchMatmul(dScores, queries!, true, false);
+        return [
+          back(dQueries, layout.queryBack, [tokens, heads * headDim]),
+          back(dKeys, layout.keyBack, [tokens, keyHeads * headDim]),
+          back(dValues, layout.keyBack, [tokens, keyHeads * headDim]),
+        ];
+      },
+    };
+  });
+}
+
+/** Flat keys or values laid row beside row: [rows · keyHeads, time, headDim]. Not differentiable by itself. */
+export function besideKeys(flat: tf.Tensor2D, layout: RaggedLayout): tf.Tensor3D {
+  const { tokens, keyHeads, lengths, time } = layout;
+  const headDim = flat.shape[1] / keyHeads;
+  const slices = tf.gather(tf.reshape(flat, [tokens * keyHeads, headDim]), layout.keyIndex);
+  return tf.reshape(slices, [lengths.length * keyHeads, time, headDim]);
+}
+
+/** Flat queries laid row beside row, the heads of a group below each other: [rows · keyHeads, group · time, headDim]. */
+function besideQueries(flat: tf.Tensor2D, layout: RaggedLayout): tf.Tensor3D {
+  const { tokens, heads, keyHeads, lengths, time } = layout;
+  const headDim = flat.shape[1] / heads;
+  const slices = tf.gather(tf.reshape(flat, [tokens * heads, headDim]), layout.queryIndex);
+  return tf.reshape(slices, [lengths.length * keyHeads, (heads / keyHeads) * time, headDim]);
+}
+
+function back(beside: tf.Tensor, index: tf.Tensor1D, shape: [number, number]): tf.Tensor2D {
+  const headDim = beside.shape[2]!;
+  return tf.reshape(tf.gather(tf.reshape(beside, [-1, headDim]), index), shape);
+}

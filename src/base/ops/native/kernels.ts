@@ -1,0 +1,49 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { NativeOps } from '../../backend/index.js';
+
+/**
+ * TensorFlow kernels that do in one call what takes several tfjs ops. Each takes the door (`native()`), so that a caller
+ * asks once whether it is there. None is seen by the gradient tape: they belong inside ops that bring their own gradient.
+ */
+
+/** op(a) · op(b) for matrices; transposes while packing. */
+export function matMulKernel(
+  door: NativeOps,
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  transposeA: boolean,
+  transposeB: boolean,
+): tf.Tensor2D {
+  const { attr } = door;
+  const attrs = [attr.type('T', 'float32'), attr.bool('transpose_a', transposeA), attr.bool('transpose_b', transposeB)];
+  return door.execute('MatMul', attrs, [a, b]) as tf.Tensor2D;
+}
+
+/** The same for stacks of matrices. */
+export function batchMatMulKernel(
+  door: NativeOps,
+  a: tf.Tensor3D,
+  b: tf.Tensor3D,
+  transposeA: boolean,
+  transposeB: boolean,
+): tf.Tensor3D {
+  const { attr } = door;
+  const attrs = [attr.type('T', 'float32'), attr.bool('adj_x', transposeA), attr.bool('adj_y', transposeB)];
+  return door.execute('BatchMatMulV2', attrs, [a, b]) as tf.Tensor3D;
+}
+
+/** dy · s · (1 − s). */
+export function sigmoidGradKernel(door: NativeOps, s: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  return door.execute('SigmoidGrad', [door.attr.type('T', 'float32')], [s, dy]);
+}
+
+/** Loss logsumexp(z) − z[label] of every row and its gradient softmax(z) − onehot(label), in one kernel. */
+export function softmaxCrossEntropyKernel(
+  door: NativeOps,
+  z: tf.Tensor2D,
+  labels: tf.Tensor1D,
+): { loss: tf.Tensor1D; gradient: tf.Tensor2D } {
+  const attrs = [door.attr.type('T', 'float32'), door.attr.type('Tlabels', 'int32')];
+  const [loss, gradient] = door.executeMany('SparseSoftmaxCrossEntropyWithLogits', attrs, [z, labels], 2);
+  return { loss: loss as tf.Tensor1D, gradient: gradient as tf.Tensor2D };
+}

@@ -1,0 +1,61 @@
+import { parseArgs } from 'node:util';
+import { BadInput } from '../base/core/index.js';
+import { installKernelspec, installTslabKernelspec, kernelspecs, pythonPrefix, uninstallKernelspec } from '../kernel/index.js';
+
+const USAGE = `tunebook kernel install   [--python PATH | --prefix DIR] [--tslab]   put the kernelspec where that Jupyter finds it
+tunebook kernel uninstall [--python PATH | --prefix DIR]             take it away
+tunebook kernel list      [--python PATH | --prefix DIR]             show the kernelspecs there
+Default: --python .venv/bin/python
+`;
+
+/** `tunebook kernel …`: install, remove and list kernelspecs. Returns the exit code. */
+export async function kernelCommand(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  const [action] = positionals;
+  if (values.help || action === undefined) {
+    process.stdout.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  const prefix = values.prefix ?? pythonPrefix(values.python ?? '.venv/bin/python');
+  switch (action) {
+    case 'install':
+      process.stdout.write(`Installed the kernel "tunebook": ${await installKernelspec({ prefix })}\n`);
+      if (values.tslab) process.stdout.write(`Installed the kernel "tslab": ${await installTslabKernelspec({ prefix })}\n`);
+      return 0;
+    case 'uninstall': {
+      const removed = await uninstallKernelspec({ prefix });
+      process.stdout.write(removed ? `Removed the kernel "tunebook" from ${prefix}\n` : `No kernel "tunebook" under ${prefix}\n`);
+      return 0;
+    }
+    case 'list': {
+      const specs = await kernelspecs({ prefix });
+      if (specs.length === 0) process.stdout.write(`No kernels under ${prefix}\n`);
+      for (const { name, displayName, path } of specs)
+        process.stdout.write(`${name.padEnd(12)} ${displayName.padEnd(28)} ${path}\n`);
+      return 0;
+    }
+    default:
+      throw new BadInput({
+        problem: `unknown action "${action}"`,
+        expected: 'install, uninstall or list',
+        fix: 'see `tunebook kernel --help`',
+      });
+  }
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        python: { type: 'string' },
+        prefix: { type: 'string' },
+        tslab: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new BadInput({ problem: (error as Error).message, fix: 'see `tunebook kernel --help`', cause: error });
+  }
+}

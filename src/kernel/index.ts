@@ -1,0 +1,1 @@
+export { installKernelspec, installTslabKernelspec, kernelspecs, pythonPrefix, uninstallKernelspec } from './install.js';

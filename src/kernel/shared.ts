@@ -1,0 +1,17 @@
+/** Slots of the memory that the executor's main thread and its helper thread share. */
+export const FLAG = 0;
+/** 1 while a cell runs. */
+export const RUNNING = 1;
+/** Depth of sections that must not be cut. */
+export const SHIELD = 2;
+/** 1 while the synchronous start of a cell runs inside vm, where SIGINT is the gentle way to stop it. */
+export const IN_VM = 3;
+/** Number of the last ping the main thread answered. */
+export const PONG = 4;
+export const SLOTS = 5;
+
+/** From the helper thread to the main thread. `interrupt` counts as a ping, too. */
+export interface Knock {
+  interrupt: boolean;
+  ping: number;
+}

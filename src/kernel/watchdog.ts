@@ -1,0 +1,61 @@
+// The executor's helper thread. It hears an interrupt while the main thread computes, tells the main thread, and when that does
+// not answer, makes V8 stop what it runs.
+import { Session } from 'node:inspector';
+import { Socket } from 'node:net';
+import { parentPort, workerData } from 'node:worker_threads';
+import { INTERRUPT_FD } from './channel.js';
+import { FLAG, IN_VM, type Knock, PONG, RUNNING, SHIELD } from './shared.js';
+
+/** Milliseconds the main thread has to answer before it is stopped by force. */
+const PATIENCE = 250;
+const CHECK = 50;
+
+const shared = workerData as Int32Array;
+let ping = 0;
+let sentAt = 0;
+let watch: NodeJS.Timeout | undefined;
+
+const knock = (interrupt: boolean) => {
+  sentAt = performance.now();
+  parentPort!.postMessage({ interrupt, ping: ++ping } satisfies Knock);
+};
+
+const interrupted = () => {
+  if (Atomics.load(shared, RUNNING) === 0) return;
+  Atomics.store(shared, FLAG, 1);
+  knock(true);
+  watch ??= setInterval(check, CHECK);
+};
+
+function check(): void {
+  if (Atomics.load(shared, FLAG) === 0) {
+    clearInterval(watch);
+    watch = undefined;
+    return;
+  }
+  if (Atomics.load(shared, SHIELD) > 0) {
+    sentAt = performance.now();
+    return;
+  }
+  // A main thread that answers may still be caught in a new loop: keep asking until the cell is settled.
+  if (Atomics.load(shared, PONG) === ping) knock(false);
+  else if (performance.now() - sentAt >= PATIENCE) force();
+}
+
+function force(): void {
+  if (Atomics.load(shared, IN_VM) === 1) process.kill(process.pid, 'SIGINT');
+  else terminate();
+  sentAt = performance.now();
+}
+
+function terminate(): void {
+  const session = new Session();
+  session.connectToMainThread();
+  session.post('Runtime.terminateExecution', () => session.disconnect());
+}
+
+const pipe = new Socket({ fd: INTERRUPT_FD, readable: true, writable: false });
+pipe.on('data', interrupted);
+// The protocol process is gone: nobody can stop a loop of ours any more.
+pipe.on('close', () => process.kill(process.pid, 'SIGKILL'));
+pipe.on('error', () => {});

@@ -1,0 +1,14 @@
+export { type DecoderConfig, type Preset, parseConfig } from './config.js';
+export type { Generated, GenerateOptions } from './generate.js';
+export { type InitOptions, init, load } from './load.js';
+export {
+  type LossAndGradients,
+  type LossOptions,
+  type LossSum,
+  Model,
+  type ModelInput,
+  type TrainBatch,
+  type TrainPass,
+} from './model.js';
+export { createParameter, type ModelParameter } from './parameter.js';
+export type { SamplingOptions } from './sampling.js';

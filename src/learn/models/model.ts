@@ -1,0 +1,316 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { BadInput, quote, VIEW, type View, type Viewable } from '../../base/core/index.js';
+import { causalAttention, linearCrossEntropy, matmul, rope, tokenCrossEntropy } from '../../base/ops/index.js';
+import type { DecoderConfig } from './config.js';
+import { type Attend, decode, headName, type Weights } from './decoder.js';
+import { type Generated, type GenerateOptions, generate } from './generate.js';
+import { type Packed, pack } from './packed.js';
+import type { ModelParameter } from './parameter.js';
+import { saveModel } from './save.js';
+
+/** Rows as a model takes them: rectangular with a mask (1 real, 0 padding), or ragged without one. */
+export interface ModelInput {
+  ids: number[][];
+  attentionMask?: number[][];
+}
+
+/** Rows to train on, ragged, without padding. */
+export interface TrainBatch {
+  ids: number[][];
+  /** As long as `ids` and unshifted: `labels[t]` is what position t − 1 must predict; −100 where nothing is trained. */
+  labels: number[][];
+  /** Factor of every token's loss; 1 where absent. */
+  weights?: number[][];
+}
+
+/** A loss before it is normalised (contract 2): an optimizer step divides Σ numerators by Σ denominators. */
+export interface LossSum {
+  /** Σ weight · loss over the trained tokens, in nats. */
+  numerator: number;
+  /** Σ weight over the trained tokens. */
+  denominator: number;
+  unit: 'token';
+}
+
+/** What a differentiable extra loss sees of a pass. */
+export interface TrainPass {
+  /** Hidden states of the labelled positions, [labelled, hiddenSize]. */
+  hidden: tf.Tensor2D;
+  /** The matrix that turns them into logits, [vocabSize, hiddenSize]. */
+  head: tf.Tensor2D;
+  /** Labels of those positions, int32. */
+  labels: tf.Tensor1D;
+  /** Logits of those positions, computed when asked: [labelled, vocabSize]. */
+  logits(): tf.Tensor2D;
+  /** The values of the weights that this pass differentiates by, by name. */
+  weights: ReadonlyMap<string, tf.Tensor>;
+}
+
+/** Options of {@link Model.lossAndGradients}. */
+export interface LossOptions {
+  /** A differentiable term that is added to the numerator, e.g. the KL to a reference. */
+  extra?: (pass: TrainPass) => tf.Scalar;
+}
+
+/** Loss and gradients of a batch; the caller disposes `numerator` and `gradients`. */
+export interface LossAndGradients {
+  numerator: tf.Scalar;
+  denominator: number;
+  unit: 'token';
+  /** Gradients of the numerator (the sum, not the mean), in the order of the trainable parameters. */
+  gradients: tf.Tensor[];
+}
+
+/** A Llama-shape decoder with its weights. Made by {@link load} or {@link init}. */
+export class Model implements Viewable {
+  readonly #byName: Map<string, ModelParameter>;
+  #disposed = false;
+
+  constructor(
+    readonly config: DecoderConfig,
+    /** All weights in the order of the layers, under their Hugging Face names. */
+    readonly parameters: readonly ModelParameter[],
+    /** config.json and generation_config.json as loaded: settings we do not use are kept when the model is saved. */
+    readonly original: { config?: Record<string, unknown>; generation?: Record<string, unknown> } = {},
+  ) {
+    this.#byName = new Map(parameters.map(p => [p.name, p]));
+  }
+
+  /** The weight of this name; BadInput when there is none. */
+  parameter(name: string): ModelParameter {
+    const found = this.#byName.get(name);
+    if (!found)
+      throw new BadInput({
+        problem: 'The model has no weight of this name',
+        where: { key: name },
+        fix: 'model.parameters.map(p => p.name) lists them',
+      });
+    return found;
+  }
+
+  /** Number of weights, e.g. 333,216. */
+  get size(): number {
+    return this.parameters.reduce((sum, p) => sum + p.size, 0);
+  }
+
+  /** Bytes the weights hold while the model lives. */
+  get bytes(): number {
+    return this.parameters.reduce((sum, p) => sum + p.bytes, 0);
+  }
+
+  /**
+   * Logits of every position: [batch, time, vocabSize]. Positions count the real tokens of a row, as transformers'
+   * `generate` does; as rotary embeddings see differences alone, real positions get what transformers' `forward` gives
+   * them for left- and right-padded rows. Padding positions are zeros. Ragged rows count as padded on the right.
+   */
+  logits({ ids, attentionMask }: ModelInput): tf.Tensor3D {
+    const { rows, slots, time } = unpad(ids, attentionMask);
+    return this.#pass(rows, (packed, weights) => {
+      const hidden = decode(packed.ids, weights, this.config, attendWithin(packed));
+      const head = weights.get(headName(this.config)) as tf.Tensor2D;
+      const flat = matmul(hidden, head, false, true);
+      const shape: [number, number, number] = [ids.length, time, this.config.vocabSize];
+      if (slots.length === ids.length * time) return tf.reshape(flat, shape);
+      const spread = tf.unsortedSegmentSum(flat, tf.tensor1d(slots, 'int32'), ids.length * time);
+      return tf.reshape(spread, shape);
+    });
+  }
+
+  /**
+   * Loss and gradients of a batch, summed over its trained tokens. No product works on padding and logits exist for
+   * labelled positions only, so a batch costs what its rows cost one by one.
+   */
+  lossAndGradients(batch: TrainBatch, options: LossOptions = {}): LossAndGradients {
+    const { keep, labels, weights, denominator } = targets(batch, this.config);
+    const trained = this.parameters.filter(p => p.trainable);
+    if (keep.length === 0 && !options.extra) {
+      const gradients = trained.map(p => tf.zeros([...p.shape]));
+      return { numerator: tf.scalar(0), denominator, unit: 'token', gradients };
+    }
+    return tf.tidy(() => {
+      const values = new Map(this.parameters.map(p => [p.name, p.read()]));
+      const packed = pack(batch.ids, this.config);
+      const [keepT, labelT] = [tf.tensor1d(keep, 'int32'), tf.tensor1d(labels, 'int32')];
+      const weightT = tf.tensor1d(weights, 'float32');
+      const forward = (...given: tf.Tensor[]): tf.Scalar => {
+        const current = new Map(values);
+        trained.forEach((p, i) => {
+          current.set(p.name, given[i]!);
+        });
+        const reading = this.#reading(current);
+        const hidden = decode(packed.ids, reading, this.config, attendWithin(packed), keepT);
+        const name = headName(this.config);
+        const head = reading.get(name) as tf.Tensor2D;
+        const loss = linearCrossEntropy(hidden, head, labelT, weightT, { frozen: reading.frozen(name) });
+        if (!options.extra) return loss;
+        const logits = () => tf.matMul(hidden, head, false, true) as tf.Tensor2D;
+        return tf.add(loss, options.extra({ hidden, head, labels: labelT, logits, weights: current }));
+      };
+      const { value, grads } = tf.valueAndGrads(forward)(trained.map(p => values.get(p.name)!));
+      packed.dispose();
+      return { numerator: value as tf.Scalar, denominator, unit: 'token' as const, gradients: grads };
+    });
+  }
+
+  /** The loss of a batch without gradients. */
+  lossSum(batch: TrainBatch): LossSum {
+    const { keep, labels, weights, denominator } = targets(batch, this.config);
+    if (keep.length === 0) return { numerator: 0, denominator, unit: 'token' };
+    const losses = this.#losses(batch.ids, keep, labels);
+    let numerator = 0;
+    losses.forEach((loss, i) => {
+      numerator += loss * weights[i]!;
+    });
+    return { numerator, denominator, unit: 'token' };
+  }
+
+  /**
+   * What every token of the rows costs the model, in nats, whether it is trained or not: `[row][t]` is −log p(ids[t] |
+   * earlier ids), NaN for t = 0, which nothing predicts.
+   */
+  tokenLosses({ ids }: { ids: number[][] }): number[][] {
+    const { keep, labels } = targets({ ids, labels: ids }, this.config);
+    const losses = keep.length > 0 ? this.#losses(ids, keep, labels) : new Float32Array(0);
+    let next = 0;
+    return ids.map(row => row.map((_, t) => (t === 0 ? Number.NaN : losses[next++]!)));
+  }
+
+  /**
+   * Continue every row. Greedy at temperature 0 (the default), seeded sampling above. Rows may be of different lengths, or
+   * padded with an attention mask. Rows that reach a stop token rest while the others go on. Yields to the event loop at
+   * every token and throws Interrupted when `signal` is aborted.
+   */
+  generate(ids: number[][], options: GenerateOptions = {}): Promise<Generated> {
+    this.#alive();
+    return generate(this, unpad(ids, options.attentionMask).rows, ids, options);
+  }
+
+  /** Write config.json, generation_config.json and model.safetensors (float32), each whole or not at all, as transformers loads them. */
+  save(dir: string): Promise<void> {
+    this.#alive();
+    return saveModel(this, dir);
+  }
+
+  /** Free the weights. The model cannot be used afterwards. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const parameter of this.parameters) parameter.dispose();
+  }
+
+  [VIEW](): View {
+    const { config, size, bytes } = this;
+    const trainable = this.parameters.reduce((sum, p) => sum + (p.trainable ? p.size : 0), 0);
+    const weights = this.parameters.map(p => ({ name: p.name, shape: [...p.shape], trainable: p.trainable }));
+    return {
+      kind: 'model',
+      data: { architecture: 'LlamaForCausalLM', config: { ...config }, parameters: size, trainable, bytes, weights },
+    };
+  }
+
+  /** The values of all weights for a pass without gradients; the caller disposes them (tidy). */
+  readWeights(): Weights {
+    this.#alive();
+    return this.#reading(new Map(this.parameters.map(p => [p.name, p.read()])));
+  }
+
+  #reading(values: ReadonlyMap<string, tf.Tensor>): Weights {
+    return {
+      get: name => values.get(name)!,
+      has: name => values.has(name),
+      frozen: name => !this.#byName.get(name)!.trainable,
+    };
+  }
+
+  #pass<T extends tf.Tensor>(rows: number[][], work: (packed: Packed, weights: Weights) => T): T {
+    this.#alive();
+    return tf.tidy(() => work(pack(rows, this.config), this.readWeights()));
+  }
+
+  #losses(ids: number[][], keep: Int32Array, labels: Int32Array): Float32Array {
+    const losses = this.#pass(ids, (packed, weights) => {
+      const hidden = decode(packed.ids, weights, this.config, attendWithin(packed), tf.tensor1d(keep, 'int32'));
+      return tokenCrossEntropy(hidden, weights.get(headName(this.config)) as tf.Tensor2D, tf.tensor1d(labels, 'int32'));
+    });
+    try {
+      return losses.dataSync() as Float32Array;
+    } finally {
+      losses.dispose();
+    }
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new BadInput({ problem: 'The model was disposed', fix: 'load it again, or dispose it later' });
+  }
+}
+
+/** Attention of every token to the earlier ones of its row. */
+function attendWithin(packed: Packed): Attend {
+  return (q, k, v) => causalAttention(rope(q, packed.queryRope), rope(k, packed.keyRope), v, packed.layout);
+}
+
+/** The positions that predict a labelled token: their place among the tokens, label and weight. */
+function targets(
+  { ids, labels, weights }: TrainBatch,
+  { vocabSize }: DecoderConfig,
+): { keep: Int32Array; labels: Int32Array; weights: Float32Array; denominator: number } {
+  const keep: number[] = [];
+  const wanted: number[] = [];
+  const factors: number[] = [];
+  let start = 0;
+  let denominator = 0;
+  ids.forEach((row, b) => {
+    const [label, weight] = [labels[b], weights?.[b]];
+    if (label?.length !== row.length || (weights && weight?.length !== row.length))
+      throw new BadInput({
+        problem: `Row ${b} has not one label${weights ? ' and weight' : ''} a token`,
+        expected: `${row.length}`,
+        found: `${label?.length ?? 'no'} labels${weights ? ` and ${weight?.length ?? 'no'} weights` : ''}`,
+      });
+    for (let t = 1; t < row.length; t++) {
+      const id = label[t]!;
+      if (id === -100) continue;
+      if (!(Number.isInteger(id) && id >= 0 && id < vocabSize))
+        throw new BadInput({
+          problem: `Row ${b} has a label that is no token, at position ${t}`,
+          expected: `-100 or an integer from 0 to ${vocabSize - 1}`,
+          found: quote(id),
+        });
+      keep.push(start + t - 1);
+      wanted.push(id);
+      const factor = weight?.[t] ?? 1;
+      factors.push(factor);
+      denominator += factor;
+    }
+    start += row.length;
+  });
+  return { keep: Int32Array.from(keep), labels: Int32Array.from(wanted), weights: Float32Array.from(factors), denominator };
+}
+
+/** Take padding out: the real tokens of every row and the slot [row · time + t] each came from. */
+function unpad(ids: number[][], mask?: number[][]): { rows: number[][]; slots: Int32Array; time: number } {
+  if (ids.length === 0) throw new BadInput({ problem: 'The batch has no rows', expected: 'at least one row of token ids' });
+  const time = Math.max(...ids.map(row => row.length));
+  const slots: number[] = [];
+  const rows = ids.map((row, b) => {
+    const real = mask?.[b];
+    if (mask && real?.length !== row.length)
+      throw new BadInput({
+        problem: `Row ${b} of the attention mask is not as long as its row of ids`,
+        expected: `${row.length}`,
+        found: `${real?.length ?? 'no row'}`,
+      });
+    const kept = row.filter((_, t) => real?.[t] !== 0);
+    if (kept.length === 0)
+      throw new BadInput({
+        problem: `Row ${b} has no tokens`,
+        expected: 'at least one token that is not padding',
+        fix: 'begin an empty prompt with the bos or eos token',
+      });
+    row.forEach((_, t) => {
+      if (real?.[t] !== 0) slots.push(b * time + t);
+    });
+    return kept;
+  });
+  return { rows, slots: Int32Array.from(slots), time };
+}

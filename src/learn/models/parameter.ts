@@ -1,0 +1,117 @@
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  assignResource,
+  createResource,
+  destroyResource,
+  native,
+  type Resource,
+  readResource,
+} from '../../base/backend/index.js';
+import { BadInput, type Parameter } from '../../base/core/index.js';
+
+/** A weight of a model. */
+export interface ModelParameter extends Parameter<tf.Tensor> {
+  /** On native and cuda, the handle of the TensorFlow variable that holds the weight: optimizers update it in place. */
+  readonly handle?: tf.Tensor;
+}
+
+/** A weight held by TensorFlow itself. */
+class ResourceParameter implements ModelParameter {
+  trainable = true;
+  readonly #resource: Resource;
+
+  constructor(
+    readonly name: string,
+    value: tf.Tensor,
+  ) {
+    this.#resource = createResource(value);
+  }
+
+  get handle(): tf.Tensor {
+    return this.#resource.handle;
+  }
+
+  get shape(): readonly number[] {
+    return this.#resource.shape;
+  }
+
+  get size(): number {
+    return this.bytes / 4;
+  }
+
+  get bytes(): number {
+    return this.#resource.bytes;
+  }
+
+  read(): tf.Tensor {
+    return readResource(this.#resource);
+  }
+
+  write(value: tf.Tensor): void {
+    checkShape(this, value);
+    assignResource(this.#resource, value);
+  }
+
+  dispose(): void {
+    destroyResource(this.#resource);
+  }
+}
+
+/** A weight held by a tfjs variable. */
+class VariableParameter implements ModelParameter {
+  trainable = true;
+  readonly #variable: tf.Variable;
+
+  constructor(
+    readonly name: string,
+    value: tf.Tensor,
+  ) {
+    this.#variable = tf.variable(value);
+  }
+
+  get shape(): readonly number[] {
+    return this.#variable.shape;
+  }
+
+  get size(): number {
+    return this.#variable.size;
+  }
+
+  get bytes(): number {
+    return this.size * 4;
+  }
+
+  read(): tf.Tensor {
+    return tf.clone(this.#variable);
+  }
+
+  write(value: tf.Tensor): void {
+    checkShape(this, value);
+    // The variable shares the data and counts itself as a holder of it.
+    this.#variable.assign(value);
+  }
+
+  dispose(): void {
+    this.#variable.dispose();
+  }
+}
+
+function checkShape({ name, shape }: Parameter, value: tf.Tensor): void {
+  if (!tf.util.arraysEqual([...shape], value.shape))
+    throw new BadInput({
+      problem: 'The value of a weight has another shape',
+      where: { key: name },
+      expected: `[${shape.join(', ')}]`,
+      found: `[${value.shape.join(', ')}]`,
+    });
+}
+
+/** A weight with these first values, living where the backend in use trains it fastest. */
+export function createParameter(name: string, shape: readonly number[], values: Float32Array): ModelParameter {
+  const value = tf.tensor(values, [...shape], 'float32');
+  try {
+    return native() ? new ResourceParameter(name, value) : new VariableParameter(name, value);
+  } finally {
+    value.dispose();
+  }
+}

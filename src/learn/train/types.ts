@@ -1,0 +1,62 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Parameter } from '../../base/core/index.js';
+import type { LossOptions, TrainBatch } from '../models/index.js';
+
+/** An encoded row: token ids, unshifted labels (−100: no loss), and where wanted a weight for every label. */
+export interface TrainRow {
+  ids: readonly number[];
+  labels: readonly number[];
+  weights?: readonly number[];
+  /** Line in the file the row came from; named when a step fails. */
+  line?: number;
+}
+
+/** Loss of one batch as numerator and denominator, with the gradient of the *numerator* (contract 2). */
+export interface BatchGradients {
+  numerator: tf.Scalar;
+  denominator: number;
+  /** One for each trainable parameter, in the order of `parameters`. */
+  gradients: tf.Tensor[];
+}
+
+/** What the loop asks of a model (`models.Model` is one). */
+export interface TrainableModel {
+  readonly parameters: readonly Parameter<tf.Tensor>[];
+  /** Numerator and gradients belong to the caller. */
+  lossAndGradients(batch: TrainBatch, options?: LossOptions): BatchGradients;
+  /** Write config and weights into a folder; needed for checkpoints only. */
+  save?(dir: string): Promise<void>;
+}
+
+/** Memory of an optimizer: its step count and, for each trainable parameter, named slots such as `m` and `v`. */
+export interface OptimizerState {
+  /** Updates made so far. */
+  updates: number;
+  slots: Record<string, Parameter<tf.Tensor>[]>;
+}
+
+export interface UpdateOptions {
+  /** Factor on the gradients: 1 ÷ denominator, times the clipping factor. Passed so that a fused update stays one op. */
+  scale: number;
+  learningRate: number;
+}
+
+/** An optimizer (contract 4): parameters and state are updated in place, gradients are consumed (disposed). */
+export interface Optimizer {
+  readonly name: string;
+  /** Peak learning rate when `train.sft` is given none. */
+  readonly learningRate?: number;
+  /** Settings that must be equal when a run is resumed; plain JSON. */
+  readonly settings: Record<string, unknown>;
+  init(parameters: readonly Parameter<tf.Tensor>[]): OptimizerState;
+  step(
+    parameters: readonly Parameter<tf.Tensor>[],
+    gradients: readonly tf.Tensor[],
+    state: OptimizerState,
+    options: UpdateOptions,
+  ): void;
+}
+
+export function disposeState(state: OptimizerState): void {
+  for (const slot of Object.values(state.slots)) for (const value of slot) value.dispose();
+}

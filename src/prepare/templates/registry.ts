@@ -1,0 +1,34 @@
+import { BadInput, quote } from '../../base/core/index.js';
+import { alpaca, chatml, plain } from './builtin.js';
+import type { Template } from './types.js';
+
+const registry = new Map<string, Template>([alpaca, chatml, plain].map(template => [template.name, template]));
+
+/** The template of that name. @throws BadInput naming those there are. */
+export function get(name: string): Template {
+  const template = registry.get(name);
+  if (template) return template;
+  throw new BadInput({
+    problem: `there is no template ${quote(name)}`,
+    expected: `one of ${names().join(', ')}`,
+    fix: 'choose one of these, or make one with templates.define and templates.register',
+  });
+}
+
+/** Names of all templates that `get` finds. */
+export function names(): string[] {
+  return [...registry.keys()].sort();
+}
+
+/** Give a template a name that `get` finds; an earlier one of that name is replaced. Returns the template. */
+export function register(template: Template): Template {
+  if (typeof template?.name !== 'string' || typeof template.render !== 'function' || !Array.isArray(template.stop)) {
+    throw new BadInput({
+      problem: 'this is no template',
+      expected: 'an object {name, boundary, stop, render}',
+      fix: 'make one with templates.define({name, user, assistant, …})',
+    });
+  }
+  registry.set(template.name, template);
+  return template;
+}

@@ -1,0 +1,144 @@
+import { Figure } from './figure.js';
+import { htmlTable, textTable } from './table.js';
+import { cut, escapeHtml, formatNumber, oneLine, printable, round6 } from './text.js';
+import { label, PALETTE, spec } from './theme.js';
+
+/** One measure before and after. */
+export interface BeforeAfterRow {
+  label: string;
+  before: number;
+  after: number;
+  /** Written behind the values. `'share'` prints a fraction as per cent. */
+  unit?: string;
+  /** Which way is good; without it a change is neither better nor worse. */
+  better?: 'higher' | 'lower';
+}
+
+/** Measures before and after an intervention: a dumbbell chart (each unit on its own axis) and the same as a table. */
+export function beforeAfter(input: { rows: readonly BeforeAfterRow[]; title?: string }): Figure {
+  const title = input.title ?? 'Before and after';
+  const rows = input.rows.map(row => ({ ...row, label: label(row.label, 48), ...judge(row) }));
+  const alt = rows.length === 0 ? 'Nothing measured.' : rows.map(sentence).join(' ');
+  const names = ['measure', 'before', 'after', 'change', ''];
+  const numeric = [false, true, true, true, false];
+  const cells = rows.map(r => [oneLine(r.label), value(r.before, r.unit), value(r.after, r.unit), change(r), r.verdict]);
+  const html = rows.map((r, i) => [
+    ...cells[i]!.slice(0, 4).map(c => escapeHtml(printable(c))),
+    r.verdict === '' ? '' : `<span class="${r.verdict === 'worse' ? 'tb-bad' : 'tb-good'}">${escapeHtml(r.verdict)}</span>`,
+  ]);
+  return new Figure({
+    kind: 'beforeAfter',
+    title,
+    spec: spec({
+      title,
+      subtitle: '○ before   ● after',
+      description: cut(`${label(title, 120)}. ${alt}`, 390),
+      vconcat: rows.map((row, i) => dumbbell(row, rows, i)),
+      spacing: 14,
+    }),
+    html: htmlTable({ names, cells: html, numeric }),
+    text: textTable({ title, names, cells, numeric }),
+    alt,
+  });
+}
+
+type Judged = BeforeAfterRow & { verdict: '' | 'better' | 'worse' | 'same' };
+
+function judge(row: BeforeAfterRow): { verdict: Judged['verdict'] } {
+  const scale = Math.max(Math.abs(row.before), Math.abs(row.after), 1e-12);
+  if (Math.abs(row.after - row.before) / scale < 1e-3) return { verdict: 'same' };
+  if (!row.better || !Number.isFinite(row.after - row.before)) return { verdict: '' };
+  return { verdict: row.after > row.before === (row.better === 'higher') ? 'better' : 'worse' };
+}
+
+function dumbbell(row: Judged, rows: readonly Judged[], index: number) {
+  const color = { better: PALETTE.green, worse: PALETTE.vermillion, same: PALETTE.gray, '': PALETTE.blue }[row.verdict];
+  // Measures in one unit share an axis, so that their lengths compare. It contains 0: a dumbbell's length should mean something.
+  const peers = rows
+    .filter(r => r.unit === row.unit)
+    .flatMap(r => [r.before, r.after])
+    .filter(Number.isFinite);
+  const domain = row.unit === 'share' ? [0, 1] : [Math.min(0, ...peers), Math.max(0, ...peers) || 1];
+  const x = {
+    type: 'quantitative',
+    scale: { domain, nice: row.unit !== 'share' },
+    axis: { title: axisTitle(row), tickCount: 5, ...(row.unit === 'share' ? { format: '.0%' } : {}) },
+  };
+  const y = { field: 'label', type: 'nominal', axis: { title: null, labelFontSize: 12, labelPadding: 58 } };
+  const [before, after] = [row.before, row.after].map(v => (Number.isFinite(v) ? round6(v) : null));
+  const both = before !== null && after !== null;
+  const points = [
+    { label: row.label, x: before, text: bare(row.before, row.unit), state: 'before' },
+    { label: row.label, x: after, text: bare(row.after, row.unit), state: 'after' },
+  ].filter(p => p.x !== null);
+  // Values stand outside the dumbbell: the smaller to its left, the greater to its right.
+  const place = (state: string) => {
+    const left = both && (state === 'before') === (before as number) < (after as number);
+    return { dx: left ? -10 : 10, align: left ? 'right' : 'left' };
+  };
+  const rim =
+    both && Math.abs((after as number) - (before as number)) > 0.04 * (domain[1]! - domain[0]!)
+      ? (after as number) > (before as number)
+        ? 6
+        : -6
+      : 0;
+  const written = (state: string) => ({
+    data: { values: points.filter(p => p.state === state) },
+    mark: { type: 'text', color, fontSize: 12, fontWeight: 600, baseline: 'middle', ...place(state) },
+    encoding: { x: { field: 'x', ...x }, y, text: { field: 'text', type: 'nominal' } },
+  });
+  const dot = (state: string) => ({
+    data: { values: points.filter(p => p.state === state) },
+    mark: { type: 'point', size: 110, opacity: 1, color, filled: state === 'after', strokeWidth: 2, tooltip: true },
+    encoding: { x: { field: 'x', ...x }, y },
+  });
+  return {
+    name: `measure${index}`,
+    width: 400,
+    height: 30,
+    layer: [
+      ...(both
+        ? [
+            {
+              data: { values: [{ label: row.label, from: before, to: after }] },
+              // It ends at the rims of the dots, so that the hollow one stays hollow.
+              mark: { type: 'rule', strokeWidth: 3, opacity: 0.5, color, xOffset: rim, x2Offset: -rim },
+              encoding: { x: { field: 'from', ...x }, x2: { field: 'to' }, y },
+            },
+          ]
+        : []),
+      dot('before'),
+      dot('after'),
+      written('before'),
+      written('after'),
+    ],
+  };
+}
+
+function axisTitle(row: Judged): string | null {
+  const unit = row.unit && row.unit !== 'share' ? label(row.unit, 30) : '';
+  const way = row.better ? `${row.better} is better` : '';
+  return [unit, way].filter(Boolean).join(', ') || null;
+}
+
+function value(x: number, unit?: string): string {
+  if (unit === 'share') return Number.isFinite(x) ? `${formatNumber(Number((100 * x).toFixed(1)))} %` : formatNumber(x);
+  return unit ? `${formatNumber(x)} ${label(unit, 30)}` : formatNumber(x);
+}
+
+/** The value as it stands in the chart, whose axis names the unit. */
+function bare(x: number, unit?: string): string {
+  return value(x, unit === 'share' ? unit : undefined);
+}
+
+function change(row: Judged): string {
+  const delta = row.unit === 'share' ? 100 * (row.after - row.before) : row.after - row.before;
+  if (!Number.isFinite(delta)) return '';
+  const size = formatNumber(Math.abs(row.unit === 'share' ? Number(delta.toFixed(1)) : round6(delta)));
+  return `${delta > 0 ? '+' : delta < 0 ? '−' : '±'}${size}${row.unit === 'share' ? ' points' : ''}`;
+}
+
+function sentence(row: Judged): string {
+  const course = `${row.label} goes from ${value(row.before, row.unit)} to ${value(row.after, row.unit)}`;
+  return `${course}${row.verdict === '' ? '' : ` (${row.verdict})`}.`;
+}

@@ -1,0 +1,78 @@
+import { Figure } from './figure.js';
+import { formatNumber, round6 } from './text.js';
+import { label, PALETTE, spec } from './theme.js';
+
+export interface HistogramOptions {
+  title?: string;
+  /** What is counted along the axis, e.g. `tokens per row`. Defaults to `value`. */
+  label?: string;
+  /** What one item is, e.g. `rows`. Defaults to `count`. */
+  count?: string;
+  /** Bins wanted; the step is rounded to 1, 2 or 5 · 10ⁿ. Defaults to 30. */
+  bins?: number;
+}
+
+/** How often values of each size occur. Values that are not finite are left out and counted in the description. */
+export function histogram(values: ArrayLike<number>, options: HistogramOptions = {}): Figure {
+  const { title = 'Distribution', label: name = 'value', count = 'count', bins = 30 } = options;
+  const finite = Float64Array.from(Array.from(values).filter(Number.isFinite)).sort();
+  const lost = values.length - finite.length;
+  const counted = binned(finite, bins);
+  const median = finite.length === 0 ? Number.NaN : (finite[(finite.length - 1) >> 1]! + finite[finite.length >> 1]!) / 2;
+  const alt =
+    finite.length === 0
+      ? 'No values.'
+      : `${finite.length.toLocaleString('en-US')} values from ${formatNumber(finite[0]!)} to ${formatNumber(finite.at(-1)!)}, median ${formatNumber(median)}.` +
+        (lost > 0 ? ` ${lost} not finite, left out.` : '');
+  const x = {
+    field: 'from',
+    type: 'quantitative',
+    bin: { binned: true },
+    axis: { title: label(name), grid: false, tickCount: 10 },
+  };
+  const chart = spec({
+    title,
+    subtitle: alt,
+    description: `${label(title, 120)}. ${alt}`,
+    width: 560,
+    height: 200,
+    layer: [
+      {
+        data: { values: counted },
+        mark: { type: 'bar', color: PALETTE.blue, binSpacing: 1, tooltip: true },
+        encoding: {
+          x,
+          x2: { field: 'to' },
+          y: { field: 'count', type: 'quantitative', axis: { title: label(count), tickMinStep: 1, tickCount: 5 } },
+        },
+      },
+      ...(finite.length > 0
+        ? [
+            {
+              data: { values: [{ from: round6(median) }] },
+              mark: { type: 'rule', color: PALETTE.vermillion, strokeWidth: 2, strokeDash: [5, 3] },
+              encoding: { x: { field: 'from', type: 'quantitative' } },
+            },
+          ]
+        : []),
+    ],
+  });
+  const most = counted.reduce((m, b) => Math.max(m, b.count), 1);
+  const bars = counted.map(
+    b => `${formatNumber(b.from).padStart(10)} ${'█'.repeat(Math.round((b.count / most) * 40))} ${b.count}`,
+  );
+  return new Figure({ kind: 'histogram', title, spec: chart, text: [label(title, 120), ...bars, alt].join('\n'), alt });
+}
+
+function binned(sorted: Float64Array, bins: number): { from: number; to: number; count: number }[] {
+  if (sorted.length === 0) return [];
+  const low = sorted[0]!;
+  const range = sorted.at(-1)! - low;
+  const raw = (range || Math.abs(low) || 1) / Math.max(1, bins);
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map(m => m * power).find(s => s >= raw)!;
+  const start = Math.floor(low / step);
+  const counts = new Array<number>(Math.floor(sorted.at(-1)! / step) - start + 1).fill(0);
+  for (const value of sorted) counts[Math.floor(value / step) - start]! += 1;
+  return counts.map((count, i) => ({ from: round6((start + i) * step), to: round6((start + i + 1) * step), count }));
+}

@@ -1,0 +1,62 @@
+import type { FigureParts } from './figure.js';
+import { renderSvg } from './render.js';
+import { TABLE_CSS } from './table.js';
+import { cut, escapeHtml, printable } from './text.js';
+import { htmlVars } from './theme.js';
+import { TOKENS_CSS } from './tokens.js';
+
+export interface PageOptions {
+  /** Title of the page; defaults to `tunebook`. */
+  title?: string;
+}
+
+/** Nothing is loaded and nothing runs: the page is what it says, also offline and also when its texts are hostile. */
+export const CONTENT_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'";
+
+/** Figures as one self-contained HTML page: charts as SVG, token views and tables as HTML, in light and dark. */
+export async function page(figures: readonly FigureParts[] | FigureParts, options: PageOptions = {}): Promise<string> {
+  const title = options.title ?? 'tunebook';
+  const parts: string[] = [];
+  for (const figure of Array.isArray(figures) ? (figures as readonly FigureParts[]) : [figures as FigureParts]) {
+    parts.push(`<section>${await figureHtml(figure)}</section>`);
+  }
+  return htmlDocument(title, `<h1>${escapeHtml(printable(cut(title, 200)))}</h1>\n${parts.join('\n')}`);
+}
+
+/** A figure as HTML for a page of ours, whose style sheet it relies on. */
+export async function figureHtml(figure: FigureParts): Promise<string> {
+  const chart = figure.spec ? `<div class="tb-chart">${await renderSvg(figure.spec, { theme: 'page' })}</div>` : '';
+  const html = figure.html ?? (figure.spec ? '' : `<pre>${escapeHtml(figure.text)}</pre>`);
+  return chart + html;
+}
+
+/** A whole page around trusted HTML. */
+export function htmlDocument(title: string, body: string): string {
+  return (
+    `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${CONTENT_POLICY}">` +
+    `<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">` +
+    `<title>${escapeHtml(printable(cut(title, 200)))}</title>\n<style>${PAGE_CSS}</style></head>\n<body><main>\n${body}\n</main></body></html>\n`
+  );
+}
+
+const PAGE_CSS =
+  htmlVars(':root') +
+  ':root{color-scheme:light dark}*{box-sizing:border-box}' +
+  'body{margin:0;background:var(--tb-paper);color:var(--tb-ink);font:16px/1.55 Inter,system-ui,"Segoe UI",Roboto,sans-serif}' +
+  'main{max-width:880px;margin:0 auto;padding:32px 20px 80px}section{margin:0 0 32px}' +
+  'h1{font-size:28px;line-height:1.2;margin:0 0 24px}h2{font-size:21px;margin:36px 0 10px}h3{font-size:17px;margin:28px 0 8px}' +
+  'a{color:var(--tb-onink)}p{margin:0 0 12px}blockquote{margin:0 0 12px;padding:0 0 0 14px;border-left:3px solid var(--tb-line);color:var(--tb-soft)}' +
+  'code,pre{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}' +
+  'p code,li code{background:var(--tb-wash);padding:1px 4px;border-radius:3px}' +
+  'pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0 0 12px}' +
+  'table{border-collapse:collapse}th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--tb-line);vertical-align:top}' +
+  '.tb-chart{overflow-x:auto;margin:6px 0}.tb-chart svg{max-width:100%;height:auto;display:block}img{max-width:100%;height:auto}' +
+  // In a page both schemes are the browser's choice, so a picture on white paper gets its paper with it.
+  'img.tb-picture{background:#fff;border-radius:4px}' +
+  '.tb-cell{margin:0 0 20px}.tb-in{background:var(--tb-wash);border-left:3px solid var(--tb-on);border-radius:0 5px 5px 0;padding:10px 14px;margin:0 0 8px}' +
+  '.tb-in pre{margin:0}.tb-out{padding:2px 0 2px 14px}.tb-out pre{margin:0 0 8px}.tb-out .tb-stderr{color:var(--tb-soft)}' +
+  '.tb-out .tb-error{color:var(--tb-bad);border-left:3px solid var(--tb-bad);padding-left:10px}' +
+  '.tb-k{color:var(--tb-ctlink)}.tb-s{color:var(--tb-good)}.tb-c{color:var(--tb-faint);font-style:italic}.tb-n{color:var(--tb-onink)}' +
+  TABLE_CSS +
+  TOKENS_CSS;

@@ -1,0 +1,99 @@
+import { fileURLToPath } from 'node:url';
+import { BadInput } from '../base/core/index.js';
+import type { Figure, VegaLiteSpec } from './figure.js';
+import { type Theme, themeConfig } from './theme.js';
+
+/** How a chart is rendered to a picture. */
+export interface RenderOptions {
+  /** Colours: `'light'` (the default), `'dark'`, or `'page'` (transparent, in the CSS colours of the page around it). */
+  theme?: Theme;
+}
+
+export interface PngOptions extends RenderOptions {
+  /** Pixels per CSS pixel; defaults to 2. */
+  scale?: number;
+  /** Width in pixels, instead of `scale`. */
+  width?: number;
+}
+
+// Two folders up is the package root both from src/show and from dist/show; tsc copies no assets.
+const FONT_FILE = fileURLToPath(new URL('../../assets/fonts/Inter-Regular.otf', import.meta.url));
+
+// What the shipped font can write. Anything beyond it (CJK, Arabic, emoji) is worth the time to look at the system's fonts.
+const COVERED = /^[\n\t -\u04ff\u1e00-\u1eff\u2000-\u23ff\u2500-\u25ff\u2713-\u2717\ufffd]*$/;
+
+/** Nothing in a chart is ever fetched: data are inline, and a hostile spec must not read files or call home. */
+const CLOSED_LOADER = {
+  load: () => Promise.reject(new Error('charts load nothing')),
+  // Not a rejection: vega leaves that one unhandled.
+  sanitize: () => Promise.resolve({ href: '' }),
+  http: () => Promise.reject(new Error('charts load nothing')),
+  file: () => Promise.reject(new Error('charts load nothing')),
+};
+
+/** The SVG of a chart. `description` becomes its accessible name. */
+export async function renderSvg(chart: Figure | VegaLiteSpec, options: RenderOptions = {}): Promise<string> {
+  const vega = await loadVega();
+  const runtime = vega.parse((await compileSpec(specOf(chart), options.theme ?? 'light')) as never);
+  const view = new vega.View(runtime, { renderer: 'none', loader: CLOSED_LOADER as never, logger: vega.logger(vega.Error) });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+  }
+}
+
+/** The PNG of a chart, lettered in the font that tunebook ships. */
+export async function renderPng(chart: Figure | VegaLiteSpec, options: PngOptions = {}): Promise<Uint8Array> {
+  const svg = await renderSvg(chart, options);
+  const { Resvg } = await import('@resvg/resvg-js');
+  const picture = new Resvg(svg, {
+    font: { fontFiles: [FONT_FILE], loadSystemFonts: !COVERED.test(svg), defaultFontFamily: 'Inter', sansSerifFamily: 'Inter' },
+    fitTo: options.width ? { mode: 'width', value: options.width } : { mode: 'zoom', value: options.scale ?? 2 },
+    logLevel: 'off',
+  });
+  return picture.render().asPng();
+}
+
+/** The Vega spec of a Vega-Lite spec in the colours of a theme; vega-lite's warnings go to `onWarning`. */
+export async function compileSpec(chart: VegaLiteSpec, theme: Theme, onWarning?: (message: string) => void): Promise<object> {
+  const { compile } = await import('vega-lite');
+  const warn = (...messages: unknown[]) => {
+    onWarning?.(messages.join(' '));
+    return logger;
+  };
+  const logger = { level: () => logger, error: warn, warn, info: () => logger, debug: () => logger };
+  return compile(chart as never, { config: themeConfig(theme) as never, logger: logger as never }).spec;
+}
+
+function specOf(chart: Figure | VegaLiteSpec): VegaLiteSpec {
+  if ('$schema' in chart) return chart;
+  if (chart.spec) return chart.spec;
+  throw new BadInput({
+    problem: `a ${chart.kind} figure has no chart to render`,
+    expected: 'a figure with a Vega-Lite spec',
+    fix: 'show it in a notebook, or write it with show.page([figure])',
+  });
+}
+
+type Vega = typeof import('vega');
+let vegaLoaded: Promise<Vega> | undefined;
+
+/** vega 6 has top-level await: a true import() is the one way that works from CommonJS cells too. */
+function loadVega(): Promise<Vega> {
+  vegaLoaded ??= import('vega').then(vega => {
+    // Without a canvas vega guesses 0.8 em a character, which pushes legends and titles apart; Inter's mean is nearer 0.55.
+    const metrics = (vega as unknown as { textMetrics?: { width(item: { fontSize?: number }, text: unknown): number } })
+      .textMetrics;
+    if (metrics) metrics.width = (item, text) => estimateWidth(String(text ?? ''), item.fontSize ?? 11);
+    return vega;
+  });
+  return vegaLoaded;
+}
+
+function estimateWidth(text: string, fontSize: number): number {
+  let ems = 0;
+  for (const c of text)
+    ems += /[ilj.,:;'|! ]/.test(c) ? 0.29 : /[mwMW—…]/.test(c) ? 0.88 : /[A-Z0-9+−=]/.test(c) ? 0.65 : c < '\u2500' ? 0.57 : 1;
+  return ems * fontSize;
+}

@@ -1,0 +1,171 @@
+import { BadInput, quote } from '../base/core/index.js';
+import { Figure } from './figure.js';
+import { cut, displayWidth, escapeHtml, formatCell, oneLine, pad, printable } from './text.js';
+import { htmlVars } from './theme.js';
+
+/** What a table can be made of: rows, columns, an arquero table or a danfo DataFrame (recognised by shape, neither is loaded). */
+export type TableSource =
+  | readonly object[]
+  | { columns: readonly string[]; data: readonly (readonly unknown[])[] }
+  | { columnNames(): string[]; numRows(): number; objects(options?: object): object[] }
+  | { columns: readonly string[]; values: readonly (readonly unknown[])[] };
+
+export interface TableOptions {
+  title?: string;
+  /** Rows shown at most; the rest is counted. Defaults to 50. */
+  limit?: number;
+  /** Columns shown, in this order; defaults to all. */
+  columns?: readonly string[];
+}
+
+/** Characters shown of one cell at most. */
+const CELL = 300;
+/** Terminal columns of one cell at most. */
+const TEXT_CELL = 48;
+
+/** Rows as a table: escaped HTML, and aligned text for terminals. */
+export function table(source: TableSource, options: TableOptions = {}): Figure {
+  const { title, limit = 50 } = options;
+  const all = grid(source, limit);
+  const picked = options.columns ?? all.columns;
+  const columns = picked.map(name => ({ name, at: all.columns.indexOf(name) })).filter(c => c.at >= 0);
+  const rows = all.rows.map(row => columns.map(c => row[c.at]));
+  const names = columns.map(c => c.name);
+  const numeric = names.map(
+    (_, i) => rows.some(r => typeof r[i] === 'number') && rows.every(r => r[i] == null || typeof r[i] === 'number'),
+  );
+  const more = all.total - rows.length;
+  const size = `${all.total.toLocaleString('en-US')} row${all.total === 1 ? '' : 's'} × ${names.length} column${names.length === 1 ? '' : 's'}`;
+  const note = more > 0 ? `${size}; the first ${rows.length} are shown` : size;
+
+  const cells = rows.map(row =>
+    row.map(value => ({ html: escapeHtml(printable(cut(formatCell(value), CELL))), text: cell(value) })),
+  );
+  const html = htmlTable({ title, note, names, cells: cells.map(r => r.map(c => c.html)), numeric });
+  return new Figure({
+    kind: 'table',
+    ...(title === undefined ? {} : { title }),
+    html,
+    text: textTable({ title, note, names, cells: cells.map(r => r.map(c => c.text)), numeric }),
+    alt: `Table of ${size}: ${names
+      .slice(0, 12)
+      .map(n => cut(oneLine(n), 40))
+      .join(', ')}.`,
+  });
+}
+
+function cell(value: unknown): string {
+  return clip(oneLine(cut(formatCell(value), 4 * TEXT_CELL)), TEXT_CELL);
+}
+
+function clip(line: string, width: number): string {
+  if (displayWidth(line) <= width) return line;
+  let out = '';
+  for (const c of line) {
+    if (displayWidth(out + c) >= width) break;
+    out += c;
+  }
+  return `${out}…`;
+}
+
+/** Already escaped cells as an HTML table in our style. */
+export function htmlTable(t: {
+  title?: string;
+  note?: string;
+  names: readonly string[];
+  cells: readonly (readonly string[])[];
+  numeric?: readonly boolean[];
+}): string {
+  const align = (i: number) => (t.numeric?.[i] ? ' class="tb-num"' : '');
+  const caption = t.title === undefined ? '' : `<caption>${escapeHtml(printable(cut(t.title, 200)))}</caption>`;
+  const head = t.names.map((n, i) => `<th scope="col"${align(i)}>${escapeHtml(oneLine(cut(n, 80)))}</th>`).join('');
+  const body = t.cells.map(row => `<tr>${row.map((c, i) => `<td dir="auto"${align(i)}>${c}</td>`).join('')}</tr>`).join('\n');
+  const note = t.note ? `<p class="tb-note">${escapeHtml(t.note)}</p>` : '';
+  return (
+    `<style>${TABLE_CSS}</style><div class="tb-figure tb-table"><table>${caption}<thead><tr>${head}</tr></thead>\n` +
+    `<tbody>${body}</tbody></table>${note}</div>`
+  );
+}
+
+/** Printable one-line cells as an aligned text table. */
+export function textTable(t: {
+  title?: string;
+  note?: string;
+  names: readonly string[];
+  cells: readonly (readonly string[])[];
+  numeric?: readonly boolean[];
+}): string {
+  const heads = t.names.map(n => clip(oneLine(n), TEXT_CELL));
+  const widths = heads.map((h, i) => t.cells.reduce((w, row) => Math.max(w, displayWidth(row[i] ?? '')), displayWidth(h)));
+  const line = (row: readonly string[]) =>
+    row
+      .map((c, i) => pad(c, widths[i]!, t.numeric?.[i] ? 'right' : 'left'))
+      .join('  ')
+      .trimEnd();
+  return [
+    ...(t.title === undefined ? [] : [oneLine(cut(t.title, 200))]),
+    line(heads),
+    widths.map(w => '─'.repeat(w)).join('──'),
+    ...t.cells.map(line),
+    ...(t.note ? [t.note] : []),
+  ].join('\n');
+}
+
+/** Style of every table of ours, scoped by class. */
+export const TABLE_CSS: string =
+  htmlVars('.tb-figure') +
+  '.tb-figure{color:var(--tb-ink);font:14px/1.45 Inter,system-ui,sans-serif;margin:6px 0}.tb-table{overflow-x:auto}' +
+  '.tb-table table{border-collapse:collapse;margin:0;border:0;font-size:13px}' +
+  '.tb-table caption{caption-side:top;text-align:left;font-weight:600;font-size:15px;padding:0 0 8px;color:var(--tb-ink)}' +
+  '.tb-table th,.tb-table td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border:0;border-bottom:1px solid var(--tb-line);' +
+  'white-space:pre-wrap;overflow-wrap:anywhere;min-width:3em;max-width:32em;background:none}' +
+  '.tb-table th{color:var(--tb-soft);font-weight:600;border-bottom:2px solid var(--tb-line);overflow-wrap:normal}' +
+  '.tb-table .tb-num{text-align:right;font-variant-numeric:tabular-nums}' +
+  '.tb-table td:last-child,.tb-table th:last-child{padding-right:4px}' +
+  '.tb-good{color:var(--tb-good);font-weight:600}.tb-bad{color:var(--tb-bad);font-weight:600}' +
+  '.tb-note{color:var(--tb-faint);font-size:12px;margin:6px 0 0}';
+
+interface Grid {
+  columns: string[];
+  /** The rows to show. */
+  rows: unknown[][];
+  /** How many there are. */
+  total: number;
+}
+
+function grid(source: TableSource, limit: number): Grid {
+  if (Array.isArray(source)) return fromRows(source as readonly object[], limit);
+  const shape = source as { columnNames?: unknown; columns?: unknown; data?: unknown; values?: unknown };
+  if (typeof shape.columnNames === 'function') {
+    const arquero = source as { columnNames(): string[]; numRows(): number; objects(options: { limit: number }): object[] };
+    const columns = arquero.columnNames();
+    const rows = arquero.objects({ limit }).map(row => columns.map(c => (row as Record<string, unknown>)[c]));
+    return { columns, rows, total: arquero.numRows() };
+  }
+  const data = Array.isArray(shape.data) ? shape.data : shape.values;
+  if (Array.isArray(shape.columns) && Array.isArray(data)) {
+    return { columns: shape.columns.map(String), rows: data.slice(0, limit).map(row => [...row]), total: data.length };
+  }
+  throw new BadInput({
+    problem: 'a table needs rows',
+    expected: 'an array of objects, {columns, data}, an arquero table or a danfo DataFrame',
+    found: quote(source),
+    fix: 'pass an array with one object a row',
+  });
+}
+
+function fromRows(all: readonly object[], limit: number): Grid {
+  const shown = all.slice(0, limit);
+  const columns = [...new Set(shown.flatMap(row => (row !== null && typeof row === 'object' ? Object.keys(row) : [])))];
+  return { columns, rows: shown.map(row => columns.map(c => (row as Record<string, unknown> | null)?.[c])), total: all.length };
+}
+
+/** Whether a value is a table of another library that {@link table} can show. */
+export function isTable(value: unknown): value is TableSource {
+  if (value === null || typeof value !== 'object') return false;
+  const v = value as { columnNames?: unknown; objects?: unknown; columns?: unknown; values?: unknown; shape?: unknown };
+  return (
+    (typeof v.columnNames === 'function' && typeof v.objects === 'function') ||
+    (Array.isArray(v.columns) && Array.isArray(v.values) && Array.isArray(v.shape) && v.shape.length === 2)
+  );
+}

@@ -1,0 +1,122 @@
+import type { VegaLiteSpec } from './figure.js';
+import { cut, printable } from './text.js';
+
+/**
+ * Colours after Okabe & Ito (2008), which stay apart under every colour blindness. Blue is a little lighter than theirs, so
+ * that the first four hold a contrast of 3:1 on white and on the #333 of JupyterLab's dark charts.
+ */
+export const PALETTE = {
+  blue: '#1f84c4',
+  vermillion: '#d55e00',
+  green: '#009e73',
+  purple: '#c16b9a',
+  orange: '#e69f00',
+  sky: '#56b4e9',
+  gray: '#8a8a8a',
+} as const;
+
+/** One family for charts; the first name is the font that we ship. */
+export const FONT = 'Inter, system-ui, "Segoe UI", Roboto, sans-serif';
+
+export const SCHEMA = 'https://vega.github.io/schema/vega-lite/v5.json';
+
+/** What every chart shares. Text and background colours are left to the theme of whoever draws it, so that dark mode works. */
+const CONFIG: Record<string, unknown> = {
+  font: FONT,
+  view: { stroke: null },
+  axis: {
+    labelFontSize: 11,
+    titleFontSize: 12,
+    titleFontWeight: 'normal',
+    titlePadding: 8,
+    labelPadding: 5,
+    gridColor: PALETTE.gray,
+    gridOpacity: 0.22,
+    domainColor: PALETTE.gray,
+    tickColor: PALETTE.gray,
+    tickSize: 4,
+    // Labels are cut by us; vega's own cut measures text without a font here, and so cuts short.
+    labelLimit: 0,
+  },
+  axisY: { domain: false, ticks: false },
+  title: { anchor: 'start', fontSize: 15, fontWeight: 600, subtitleFontSize: 12, subtitlePadding: 5, offset: 12, limit: 0 },
+  legend: {
+    orient: 'top',
+    direction: 'horizontal',
+    labelFontSize: 11,
+    titleFontSize: 11,
+    symbolType: 'stroke',
+    symbolStrokeWidth: 2.5,
+    symbolOpacity: 1,
+    labelLimit: 0,
+    offset: 6,
+  },
+  range: { category: [PALETTE.blue, PALETTE.vermillion, PALETTE.green, PALETTE.purple, PALETTE.orange, PALETTE.sky] },
+};
+
+/** A whole spec around the parts of a chart. Titles are strings here, never objects: an object could be a Vega signal. */
+export function spec(
+  parts: { title?: string; subtitle?: string; description: string } & Record<string, unknown>,
+  config: Record<string, unknown> = {},
+): VegaLiteSpec {
+  const { title, subtitle, description, ...rest } = parts;
+  const text = title === undefined ? undefined : label(title, 70);
+  return {
+    $schema: SCHEMA,
+    description: label(description, 400),
+    ...(text === undefined ? {} : { title: { text, ...(subtitle ? { subtitle: wrapped(label(subtitle, 190), 95) } : {}) } }),
+    ...rest,
+    config: { ...CONFIG, ...config },
+  };
+}
+
+/** One string, or two lines broken between words. */
+function wrapped(text: string, width: number): string | string[] {
+  if (text.length <= width) return text;
+  const at = text.lastIndexOf(' ', width);
+  return at > width / 2 ? [text.slice(0, at), text.slice(at + 1)] : [text.slice(0, width), text.slice(width)];
+}
+
+/** A string from data as it may stand in a chart: printable, one line, short. Vega shows it as text and never evaluates it. */
+export function label(text: unknown, limit = 60): string {
+  return cut(printable(String(text)).replace(/\s+/g, ' '), limit);
+}
+
+/** How a chart is drawn outside a notebook: on white, on black, or in the colours of the page around it. */
+export type Theme = 'light' | 'dark' | 'page';
+
+/** The config that gives a spec the colours of a theme. */
+export function themeConfig(theme: Theme): Record<string, unknown> {
+  const { ink, soft, background } = {
+    light: { ink: '#1a1a1a', soft: '#4d4d4d', background: '#ffffff' },
+    dark: { ink: '#f2f2f2', soft: '#c4c4c4', background: '#1b1c1e' },
+    page: { ink: 'var(--tb-ink,#1a1a1a)', soft: 'var(--tb-soft,#4d4d4d)', background: 'transparent' },
+  }[theme];
+  return {
+    background,
+    padding: theme === 'page' ? 2 : 14,
+    title: { color: ink, subtitleColor: soft },
+    axis: { labelColor: soft, titleColor: ink },
+    legend: { labelColor: soft, titleColor: ink },
+    header: { labelColor: ink, titleColor: ink },
+    style: { 'guide-label': { fill: soft }, 'guide-title': { fill: ink } },
+  };
+}
+
+const LIGHT_VARS =
+  '--tb-ink:#1a1a1a;--tb-soft:#4d4d4d;--tb-faint:#6b6b6b;--tb-line:#d4d4d4;--tb-paper:#fff;--tb-wash:#f5f5f4;--tb-tip:#222;--tb-tipink:#fff;' +
+  '--tb-on:#1f84c4;--tb-onink:#0b4a73;--tb-ctl:#c16b9a;--tb-ctlink:#8a3767;--tb-good:#00704f;--tb-bad:#b34700';
+const DARK_VARS =
+  '--tb-ink:#eee;--tb-soft:#c4c4c4;--tb-faint:#a3a3a3;--tb-line:#4a4a4a;--tb-paper:#1b1c1e;--tb-wash:#26282b;--tb-tip:#f2f2f2;--tb-tipink:#111;' +
+  '--tb-on:#3f9fdc;--tb-onink:#b9e0fa;--tb-ctl:#c16b9a;--tb-ctlink:#eab3d2;--tb-good:#3fc79d;--tb-bad:#f49a55';
+
+/** Colours for our HTML. The system's preference counts, unless the notebook says which theme it wears. */
+export function htmlVars(selector: string): string {
+  const within = (hosts: string[]) => hosts.map(host => `${host} ${selector}`).join(',');
+  return (
+    `${selector}{${LIGHT_VARS}}` +
+    `@media (prefers-color-scheme:dark){${selector}{${DARK_VARS}}}` +
+    `${within(['body[data-jp-theme-light="true"]', 'body.vscode-light'])}{${LIGHT_VARS}}` +
+    `${within(['body[data-jp-theme-light="false"]', 'body.vscode-dark'])}{${DARK_VARS}}`
+  );
+}

@@ -1,0 +1,115 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test } from 'vitest';
+import {
+  applyAdam,
+  assignResource,
+  createResource,
+  destroyResource,
+  memory,
+  native,
+  readResource,
+  scaleResource,
+} from '../../../src/base/backend/index.js';
+import { missing } from './need.js';
+
+const reason = await missing('native');
+
+describe.skipIf(reason)('TensorFlow variables', () => {
+  test('hold a value of their own, give it back, and leave no bytes behind', () => {
+    const before = memory();
+    const first = tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
+    const a = createResource(first);
+    const b = createResource(first);
+    first.dispose();
+    expect(memory().resourceBytes - before.resourceBytes).toBe(48);
+
+    const other = tf.fill([2, 3], 7);
+    assignResource(b, other);
+    const [va, vb] = [readResource(a), readResource(b)];
+    expect(Array.from(va.dataSync())).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(Array.from(vb.dataSync())).toEqual([7, 7, 7, 7, 7, 7]);
+    expect(va.shape).toEqual([2, 3]);
+    for (const t of [other, va, vb]) t.dispose();
+    destroyResource(a);
+    destroyResource(b);
+    destroyResource(b);
+    expect(memory()).toEqual(before);
+  });
+
+  test('a value read before an update keeps its numbers', () => {
+    const one = tf.ones([4]);
+    const theta = createResource(one);
+    const old = readResource(theta);
+    scaleResource(theta, 0.5);
+    const now = readResource(theta);
+    expect(Array.from(old.dataSync())).toEqual([1, 1, 1, 1]);
+    expect(Array.from(now.dataSync())).toEqual([0.5, 0.5, 0.5, 0.5]);
+    for (const t of [one, old, now]) t.dispose();
+    destroyResource(theta);
+  });
+
+  test('Adam in place follows the formula over five steps', () => {
+    const before = memory();
+    const start = [0.5, -1, 2, 0.1];
+    const [lr, beta1, beta2, eps] = [0.01, 0.9, 0.99, 1e-8];
+    const [theta, m, v] = [start, [0, 0, 0, 0], [0, 0, 0, 0]].map(values => tf.tidy(() => createResource(tf.tensor1d(values))));
+    const expected = { theta: start.slice(), m: [0, 0, 0, 0], v: [0, 0, 0, 0] };
+    for (let t = 1; t <= 5; t++) {
+      const g = start.map((_, i) => Math.sin(t + i));
+      const grad = tf.tensor1d(g);
+      applyAdam(theta!, m!, v!, grad, { lr, beta1, beta2, eps, beta1Power: beta1 ** t, beta2Power: beta2 ** t });
+      grad.dispose();
+      for (let i = 0; i < 4; i++) {
+        expected.m[i] = beta1 * expected.m[i]! + (1 - beta1) * g[i]!;
+        expected.v[i] = beta2 * expected.v[i]! + (1 - beta2) * g[i]! ** 2;
+        const rate = (lr * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
+        expected.theta[i]! -= (rate * expected.m[i]!) / (Math.sqrt(expected.v[i]!) + eps);
+      }
+    }
+    const found = readResource(theta!);
+    found.dataSync().forEach((value, i) => {
+      expect(value).toBeCloseTo(expected.theta[i]!, 5);
+    });
+    found.dispose();
+    for (const resource of [theta!, m!, v!]) destroyResource(resource);
+    expect(memory()).toEqual(before);
+  });
+
+  test('gradients flow to the tensor that was read', () => {
+    const start = tf.tensor1d([1, 2, 3]);
+    const theta = createResource(start);
+    const value = readResource(theta);
+    const grad = tf.grad(x => tf.sum(tf.square(x)))(value);
+    expect(Array.from(grad.dataSync())).toEqual([2, 4, 6]);
+    for (const t of [start, value, grad]) t.dispose();
+    destroyResource(theta);
+  });
+
+  test('a value of another shape or type is refused and changes nothing', () => {
+    const start = tf.tensor1d([1, 2, 3]);
+    const theta = createResource(start);
+    const bad = [tf.ones([4]), tf.ones([3, 1]), tf.tensor1d([1, 2, 3], 'int32')];
+    for (const value of bad) expect(() => assignResource(theta, value)).toThrow(/Expected float32 \[3\]/);
+    const kept = readResource(theta);
+    expect(Array.from(kept.dataSync())).toEqual([1, 2, 3]);
+    for (const t of [start, kept, ...bad]) t.dispose();
+    destroyResource(theta);
+  });
+
+  test('the door runs any TensorFlow op', () => {
+    const door = native()!;
+    const { attr } = door;
+    const logits = tf.tensor2d([0, 0, 0, 1, 2, 3], [2, 3]);
+    const labels = tf.tensor1d([1, 2], 'int32');
+    const [loss, gradient] = door.executeMany(
+      'SparseSoftmaxCrossEntropyWithLogits',
+      [attr.type('T', 'float32'), attr.type('Tlabels', 'int32')],
+      [logits, labels],
+      2,
+    );
+    expect(loss!.dataSync()[0]).toBeCloseTo(Math.log(3), 5);
+    expect(gradient!.dataSync()[1]).toBeCloseTo(1 / 3 - 1, 5);
+    expect(() => door.execute('NoSuchOp', [], [])).toThrow(/NoSuchOp/);
+    for (const t of [logits, labels, loss!, gradient!]) t.dispose();
+  });
+});

@@ -1,0 +1,261 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BackendName } from '../../../src/base/backend/index.js';
+import { Random } from '../../../src/base/core/index.js';
+import {
+  causalAttention,
+  gatherRows,
+  linear,
+  linearCrossEntropy,
+  type RaggedLayout,
+  type RopeTable,
+  raggedLayout,
+  rmsNorm,
+  rope,
+  ropeFrequencies,
+  ropeTable,
+  swiglu,
+  tokenCrossEntropy,
+} from '../../../src/base/ops/index.js';
+import { started } from '../../helpers/backends.js';
+import { leftBehind, NOTHING } from '../../helpers/leak.js';
+
+const LENGTHS = [5, 1, 3];
+const TOKENS = 9;
+const HEAD_DIM = 4;
+const HEADS = 4;
+const KEY_HEADS = 2;
+
+interface Case {
+  shapes: number[][];
+  /** Ours, summed against fixed random weights so that every output counts differently. */
+  op: (...x: tf.Tensor[]) => tf.Tensor;
+  /** The formula in plain tfjs ops, differentiated by tfjs. */
+  plain: (...x: tf.Tensor[]) => tf.Tensor;
+}
+
+const ints = (values: number[]) => tf.tensor1d(values, 'int32');
+
+/** Attention row by row, head by head, as the formula has it. */
+function plainAttention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor {
+  const group = HEADS / KEY_HEADS;
+  let start = 0;
+  const rows = LENGTHS.map(n => {
+    const part = (x: tf.Tensor, head: number) => tf.slice(x as tf.Tensor2D, [start, head * HEAD_DIM], [n, HEAD_DIM]);
+    const heads = Array.from({ length: HEADS }, (_, h) => {
+      const kv = Math.floor(h / group);
+      const scores = tf.mul(tf.matMul(part(q, h), part(k, kv), false, true), 1 / Math.sqrt(HEAD_DIM));
+      const seen = tf.tensor2d(
+        Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => (j <= i ? 0 : -1e30))),
+        [n, n],
+      );
+      return tf.matMul(tf.softmax(tf.add(scores, seen)) as tf.Tensor2D, part(v, kv));
+    });
+    start += n;
+    return tf.concat(heads, 1);
+  });
+  return tf.concat(rows, 0);
+}
+
+function plainRope(x: tf.Tensor, positions: number[]): tf.Tensor {
+  const frequencies = ropeFrequencies(HEAD_DIM, 100);
+  const heads = x.shape[1]! / HEAD_DIM;
+  const [a, b] = tf.split(tf.reshape(x, [positions.length, heads, HEAD_DIM]), 2, 2) as [tf.Tensor, tf.Tensor];
+  const angles = tf.tensor3d(
+    positions.flatMap(p => Array.from(frequencies, f => p * f)),
+    [positions.length, 1, HEAD_DIM / 2],
+  );
+  const [c, s] = [tf.cos(angles), tf.sin(angles)];
+  const turned = tf.concat([tf.sub(tf.mul(a, c), tf.mul(b, s)), tf.add(tf.mul(b, c), tf.mul(a, s))], 2);
+  return tf.reshape(turned, x.shape);
+}
+
+function plainCrossEntropy(h: tf.Tensor, w: tf.Tensor, labels: number[], weights: number[]): tf.Tensor {
+  const logp = tf.logSoftmax(tf.matMul(h as tf.Tensor2D, w as tf.Tensor2D, false, true));
+  const hot = tf.cast(tf.oneHot(ints(labels), w.shape[0]!), 'float32');
+  return tf.neg(tf.sum(tf.mul(tf.sum(tf.mul(logp, hot), 1), tf.tensor1d(weights))));
+}
+
+const positions = LENGTHS.flatMap(n => Array.from({ length: n }, (_, i) => i + 2));
+const [labels, weights] = [
+  [3, 0, 10, 3, 7],
+  [1, 0.5, 0, 2, 1],
+];
+/** Tables and layouts outlive a pass, so they are made outside the differentiated function. */
+let table: RopeTable;
+let layout: RaggedLayout;
+const crossEntropy = (chunk?: number) => (h: tf.Tensor, w: tf.Tensor) =>
+  linearCrossEntropy(h as tf.Tensor2D, w as tf.Tensor2D, ints(labels), tf.tensor1d(weights), { chunk });
+
+const CASES: Record<string, Case> = {
+  linear: {
+    shapes: [[TOKENS, 6], [5, 6], [5]],
+    op: (x, w, b) => linear(x as tf.Tensor2D, w as tf.Tensor2D, b as tf.Tensor1D),
+    plain: (x, w, b) => tf.add(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D, false, true), b!),
+  },
+  rmsNorm: {
+    shapes: [[TOKENS, 6], [6]],
+    op: (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 0.01),
+    plain: (x, w) => tf.mul(tf.div(x!, tf.sqrt(tf.add(tf.mean(tf.square(x!), 1, true), 0.01))), w!),
+  },
+  swiglu: {
+    shapes: [
+      [TOKENS, 6],
+      [TOKENS, 6],
+    ],
+    op: (g, u) => swiglu(g as tf.Tensor2D, u as tf.Tensor2D),
+    plain: (g, u) => tf.mul(tf.mul(g!, tf.sigmoid(g!)), u!),
+  },
+  gatherRows: {
+    shapes: [[7, 3]],
+    op: x => gatherRows(x as tf.Tensor2D, ints([6, 0, 0, 2, 6, 6])),
+    plain: x => tf.matMul(tf.cast(tf.oneHot(ints([6, 0, 0, 2, 6, 6]), 7), 'float32') as tf.Tensor2D, x as tf.Tensor2D),
+  },
+  rope: {
+    shapes: [[TOKENS, HEADS * HEAD_DIM]],
+    op: x => rope(x as tf.Tensor2D, table),
+    plain: x => plainRope(x!, positions),
+  },
+  'causalAttention, grouped': {
+    shapes: [
+      [TOKENS, HEADS * HEAD_DIM],
+      [TOKENS, KEY_HEADS * HEAD_DIM],
+      [TOKENS, KEY_HEADS * HEAD_DIM],
+    ],
+    op: (q, k, v) => causalAttention(q as tf.Tensor2D, k as tf.Tensor2D, v as tf.Tensor2D, layout),
+    plain: (q, k, v) => plainAttention(q!, k!, v!),
+  },
+  linearCrossEntropy: {
+    shapes: [
+      [5, 6],
+      [11, 6],
+    ],
+    op: crossEntropy(),
+    plain: (h, w) => plainCrossEntropy(h!, w!, labels, weights),
+  },
+  'linearCrossEntropy in chunks': {
+    shapes: [
+      [5, 6],
+      [11, 6],
+    ],
+    op: crossEntropy(2),
+    plain: (h, w) => plainCrossEntropy(h!, w!, labels, weights),
+  },
+};
+
+function draw(shape: readonly number[], random: Random): tf.Tensor {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return tf.tensor(
+    Float32Array.from({ length: size }, () => random.normal()),
+    [...shape],
+  );
+}
+
+const relative = (ours: ArrayLike<number>, theirs: ArrayLike<number>): number => {
+  let most = 1e-12;
+  let off = 0;
+  for (let i = 0; i < theirs.length; i++) {
+    most = Math.max(most, Math.abs(theirs[i]!));
+    off = Math.max(off, Math.abs(theirs[i]! - ours[i]!));
+  }
+  return off / most;
+};
+
+describe.each<BackendName>(['cpu', 'wasm', 'native'])('on %s', backend => {
+  let here = false;
+  beforeAll(async () => {
+    here = await started(backend);
+    if (!here) return;
+    table = ropeTable(positions, ropeFrequencies(HEAD_DIM, 100), HEADS);
+    layout = raggedLayout(LENGTHS, HEADS, KEY_HEADS);
+  });
+  afterAll(() => {
+    if (!here) return;
+    table.dispose();
+    layout.dispose();
+  });
+
+  it.each(Object.entries(CASES))('%s: value and gradient are those of the formula', (name, { shapes, op, plain }) => {
+    if (!here) return;
+    tf.tidy(() => {
+      const random = new Random(name);
+      const inputs = shapes.map(shape => draw(shape, random));
+      const value = op(...inputs);
+      expect(relative(value.dataSync(), plain(...inputs).dataSync())).toBeLessThan(2e-6);
+      // A scalar that weighs every output differently, so that no mistake cancels.
+      const mix = draw(value.shape, random);
+      const scalar =
+        (f: Case['op']) =>
+        (...x: tf.Tensor[]) =>
+          tf.sum(tf.mul(f(...x), mix)) as tf.Scalar;
+      const ours = tf.grads(scalar(op))(inputs);
+      const theirs = tf.grads(scalar(plain))(inputs);
+      ours.forEach((gradient, i) => {
+        expect(gradient.shape).toEqual(inputs[i]!.shape);
+        expect(relative(gradient.dataSync(), theirs[i]!.dataSync())).toBeLessThan(1e-5);
+      });
+    });
+  });
+
+  it.each(Object.entries(CASES))('%s: the gradient is the slope, measured', (name, { shapes, op }) => {
+    if (!here) return;
+    tf.tidy(() => {
+      const random = new Random(`slope ${name}`);
+      const inputs = shapes.map(shape => draw(shape, random));
+      const mix = draw(op(...inputs).shape, random);
+      const f = (...x: tf.Tensor[]) => tf.sum(tf.mul(op(...x), mix)) as tf.Scalar;
+      const gradients = tf.grads(f)(inputs);
+      inputs.forEach((input, i) => {
+        const direction = draw(input.shape, random);
+        const at = (step: number) =>
+          f(...inputs.map((x, j) => (j === i ? tf.add(x, tf.mul(direction, step)) : x))).dataSync()[0]!;
+        // Fourth-order central difference: float32 leaves about three digits.
+        const e = 0.02;
+        const slope = (8 * (at(e) - at(-e)) - (at(2 * e) - at(-2 * e))) / (12 * e);
+        const along = tf.sum(tf.mul(gradients[i]!, direction)).dataSync()[0]!;
+        const scale = tf.norm(gradients[i]!).dataSync()[0]! * tf.norm(direction).dataSync()[0]!;
+        expect(Math.abs(slope - along) / scale).toBeLessThan(2e-3);
+      });
+    });
+  });
+
+  it('nothing is left behind by a backward pass, nor by a forward pass without one', async () => {
+    if (!here) return;
+    const random = new Random(5);
+    const shapes = CASES['causalAttention, grouped']!.shapes;
+    const inputs = shapes.map(shape => draw(shape, random));
+    const f = (...x: tf.Tensor[]) =>
+      tf.sum(causalAttention(x[0] as tf.Tensor2D, x[1] as tf.Tensor2D, x[2] as tf.Tensor2D, layout)) as tf.Scalar;
+    expect(await leftBehind(() => tf.dispose(tf.grads(f)(inputs)))).toEqual(NOTHING);
+    expect(await leftBehind(() => tf.tidy(() => void f(...inputs)))).toEqual(NOTHING);
+    tf.dispose(inputs);
+  });
+
+  it('token losses are the terms of the sum', () => {
+    if (!here) return;
+    tf.tidy(() => {
+      const random = new Random(6);
+      const [h, w] = [draw([5, 6], random) as tf.Tensor2D, draw([11, 6], random) as tf.Tensor2D];
+      const losses = tokenCrossEntropy(h, w, ints(labels), 2).dataSync();
+      const sum = crossEntropy()(h, w).dataSync()[0]!;
+      expect(losses.reduce((total, loss, i) => total + loss * weights[i]!, 0)).toBeCloseTo(sum, 4);
+    });
+  });
+});
+
+describe('fused ops', () => {
+  it('a frozen weight costs no gradient and changes no other', async () => {
+    await started('cpu');
+    tf.tidy(() => {
+      const random = new Random(7);
+      const x = draw([4, 3], random) as tf.Tensor2D;
+      const w = draw([2, 3], random) as tf.Tensor2D;
+      const through = (frozen: boolean) =>
+        tf
+          .grad(y => tf.sum(linear(y as tf.Tensor2D, w, undefined, { frozen })))(x)
+          .dataSync();
+      expect(through(true)).toEqual(through(false));
+      expect(() => tf.grad(v => tf.sum(linear(x, v as tf.Tensor2D, undefined, { frozen: true })))(w)).toThrow(/gradient/);
+    });
+  });
+});

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { constant, cosine, linear, type Schedule } from '../../../src/learn/train/schedules.js';
+
+const oracle = JSON.parse(readFileSync(new URL('./fixtures/oracle.json', import.meta.url), 'utf8')) as {
+  total: number;
+  warmup: number;
+  schedules: Record<string, number[]>;
+};
+
+describe('schedules equal transformers', () => {
+  const { warmup, total } = oracle;
+  const ours: Record<string, Schedule> = {
+    constant: constant({ warmup }),
+    linear: linear({ warmup }),
+    cosine: cosine({ warmup }),
+    cosineFloor: cosine({ warmup, floor: 0.1 }),
+  };
+  it.each(Object.keys(ours))('%s at every step', name => {
+    const expected = oracle.schedules[name]!;
+    expect(expected).toHaveLength(total);
+    for (const [step, factor] of expected.entries()) expect(ours[name]!(step, total), `step ${step}`).toBeCloseTo(factor, 10);
+  });
+});
+
+describe('warm-up and floor', () => {
+  it('takes a share of all steps', () => {
+    const schedule = linear({ warmup: 0.25 });
+    expect([0, 5, 10].map(step => schedule(step, 40))).toEqual([0, 0.5, 1]);
+  });
+
+  it('refuses what is no warm-up and no floor', () => {
+    expect(() => cosine({ warmup: -1 })).toThrow(/warm-up/);
+    expect(() => cosine({ warmup: 2.5 })).toThrow(/whole|number of steps/);
+    expect(() => cosine({ floor: 2 })).toThrow(/floor/);
+    expect(() => linear({ warmup: Number.NaN })).toThrow(/Fix:/);
+  });
+});

@@ -1,0 +1,106 @@
+import { Random } from '../../src/base/core/index.js';
+import { beforeAfter, type Figure, histogram, lossCurve, samples, type TokenView, table, tokens } from '../../src/show/index.js';
+
+/** A history that looks like one: a falling loss with noise, warm-up and cosine. */
+export function history(steps: number): { step: number[]; loss: number[]; learningRate: number[] } {
+  const random = new Random(7);
+  const step = Array.from({ length: steps }, (_, i) => i + 1);
+  return {
+    step,
+    loss: step.map(s => 1.05 + 3.1 * Math.exp(-s / (steps / 6)) + 0.18 * random.normal() * Math.exp(-s / steps)),
+    learningRate: step.map(s => 3e-4 * Math.min(1, s / (steps / 20)) * (0.5 + 0.5 * Math.cos((Math.PI * s) / steps))),
+  };
+}
+
+const PIECES: [text: string, role: string, control: boolean, trained: boolean, loss: number][] = [
+  ['<|im_start|>', 'template', true, false, Number.NaN],
+  ['user', 'template', false, false, 5.2],
+  ['\n', 'template', false, false, 0.1],
+  ['Name', 'user', false, false, 6.1],
+  [' the', 'user', false, false, 1.2],
+  [' capital', 'user', false, false, 3.3],
+  [' of', 'user', false, false, 0.2],
+  [' France', 'user', false, false, 4.4],
+  ['.', 'user', false, false, 0.9],
+  ['<|im_end|>', 'template', true, false, 0.4],
+  ['\n', 'template', false, false, 0.1],
+  ['<|im_start|>', 'template', true, false, 0.1],
+  ['assistant', 'template', false, false, 0.3],
+  ['\n', 'template', false, false, 0.01],
+  ['The', 'assistant', false, true, 1.9],
+  [' capital', 'assistant', false, true, 0.6],
+  [' of', 'assistant', false, true, 0.05],
+  [' France', 'assistant', false, true, 0.3],
+  [' is', 'assistant', false, true, 0.08],
+  [' Paris', 'assistant', false, true, 2.7],
+  ['.', 'assistant', false, true, 0.2],
+  ['<|im_end|>', 'template', true, true, 0.7],
+];
+
+export function tokenView(withLoss = true): TokenView {
+  return {
+    tokens: PIECES.map(([text, role, control, trained, loss], i) => ({
+      text,
+      id: 100 + i,
+      role,
+      control,
+      trained,
+      label: trained ? 100 + i : -100,
+      ...(withLoss ? { loss } : {}),
+    })),
+  };
+}
+
+/** One of every figure, as a quickstart would make them. */
+export function gallery(): Record<string, Figure> {
+  const h = history(500);
+  const random = new Random(3);
+  return {
+    loss: lossCurve(h, { title: 'Instruction tuning: training loss' }),
+    lossFull: lossCurve(h, {
+      title: 'Training and held-out loss',
+      learningRate: true,
+      evalPoints: [1, 100, 200, 300, 400, 500].map(step => ({ step, loss: 1.2 + 2.9 * Math.exp(-step / 110) })),
+    }),
+    lossShort: lossCurve({ loss: [4.2, 3.7, 3.1, 2.9, 2.4] }, { title: 'Five steps' }),
+    lossLog: lossCurve(h, { title: 'Training loss, log axis', log: true, total: 1000 }),
+    beforeAfter: beforeAfter({
+      title: 'What instruction tuning changed',
+      rows: [
+        { label: 'held-out instructions followed', before: 0, after: 0.72, unit: 'share', better: 'higher' },
+        { label: 'paraphrased instructions', before: 0.02, after: 0.61, unit: 'share', better: 'higher' },
+        { label: 'loss on base text', before: 1.61, after: 2.37, unit: 'nats/token', better: 'lower' },
+      ],
+    }),
+    histogram: histogram(
+      Array.from({ length: 1200 }, () => Math.round(Math.exp(3.6 + 0.5 * random.normal()))),
+      { title: 'Length of the examples', label: 'tokens per row', count: 'rows' },
+    ),
+    tokens: tokens(tokenView()),
+    tokensPair: tokens([
+      { title: 'train: response', ...tokenView(false) },
+      { title: 'train: all', tokens: tokenView(false).tokens.map(t => ({ ...t, trained: true })) },
+    ]),
+    table: table(
+      [
+        { task: 'reverse', rows: 1200, accuracy: 0.8125, note: 'say it backwards' },
+        { task: 'uppercase', rows: 900, accuracy: 0.97, note: null },
+        { task: 'count the vowels in a word', rows: 12, accuracy: 0.0004, note: 'rare' },
+      ],
+      { title: 'Accuracy by task' },
+    ),
+    samples: samples(
+      [
+        {
+          prompt: 'Reverse the word: lamp',
+          expected: 'pmal',
+          before: 'Reverse the word: lamp\nReverse',
+          after: 'pmal',
+          correct: true,
+        },
+        { prompt: 'Write in capitals: river', expected: 'RIVER', before: 'river river', after: 'RIVR', correct: false },
+      ],
+      { title: 'What the model says' },
+    ),
+  };
+}

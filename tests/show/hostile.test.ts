@@ -1,0 +1,237 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  beforeAfter,
+  type Figure,
+  histogram,
+  lossCurve,
+  notebookPage,
+  page,
+  samples,
+  table,
+  tokens,
+} from '../../src/show/index.js';
+import { markdown } from '../../src/show/markdown.js';
+import { sanitizeHtml } from '../../src/show/sanitize.js';
+import { launchBrowser, skipBrowser } from '../helpers/browser.js';
+
+const ATTACKS = [
+  '<script>window.__pwned=1</script>',
+  '</style></svg></title><img src=x onerror="window.__pwned=1">',
+  ']]><script>window.__pwned=1</script>',
+  '"onmouseover="window.__pwned=1" x="',
+  "'];window.__pwned=1;['",
+  '{{constructor.constructor("window.__pwned=1")()}}',
+  "datum['a'] && (window.__pwned=1)",
+  'javascript:window.__pwned=1',
+  '<a href="https://evil.example/">x</a><link rel=stylesheet href="https://evil.example/x.css">',
+  '\u202eesrever\u2066\u200b\ud800\u0000\u001b]0;title\u0007',
+  'a.b[0]["c"]\\\'\n\t`${window.__pwned=1}`',
+];
+const ALL = ATTACKS.join(' ');
+
+function hostileFigures(attack: string): Figure[] {
+  const signal = { signal: 'window.__pwned=1', text: { signal: 'window.__pwned=1' } } as unknown as string;
+  return [
+    lossCurve({ loss: [3, 2, 1] }, { title: attack }),
+    lossCurve({ loss: [3, 2] }, { title: signal }),
+    lossCurve([
+      { step: attack as unknown as number, loss: 1 },
+      { step: 2, loss: attack as unknown as number },
+      { step: 3, loss: 2 },
+    ]),
+    beforeAfter({
+      title: attack,
+      rows: [
+        { label: attack, before: 1, after: 2, unit: attack, better: 'higher' },
+        { label: signal, before: 1, after: 3 },
+      ],
+    }),
+    histogram([1, 2, 3], { title: attack, label: attack, count: attack }),
+    tokens({
+      title: attack,
+      tokens: [
+        {
+          text: attack,
+          id: attack as unknown as number,
+          role: attack,
+          control: true,
+          trained: true,
+          label: attack as unknown as number,
+          loss: 1,
+          weight: attack as unknown as number,
+        },
+      ],
+    }),
+    table([{ [attack]: attack, '__proto__.x': { toJSON: () => attack } }], { title: attack }),
+    samples([{ prompt: attack, expected: attack, before: attack, after: attack, correct: false, task: attack }], {
+      title: attack,
+    }),
+  ];
+}
+
+function hostileNotebook(): object {
+  const outputs = ATTACKS.flatMap(attack => [
+    { output_type: 'stream', name: attack, text: [attack] },
+    { output_type: 'error', ename: attack, evalue: attack, traceback: [attack, `\u001b[31m${attack}`] },
+    { output_type: 'display_data', data: { 'text/html': attack, 'text/plain': attack } },
+    { output_type: 'display_data', data: { 'text/markdown': `${attack}\n\n[x](${attack})\n\n![y](https://evil.example/a.png)` } },
+    {
+      output_type: 'display_data',
+      data: { 'image/svg+xml': `<svg xmlns="http://www.w3.org/2000/svg" onload="window.__pwned=1">${attack}</svg>` },
+    },
+    { output_type: 'display_data', data: { 'image/png': `"><script>window.__pwned=1</script>`, 'text/plain': attack } },
+    { output_type: 'display_data', data: { 'application/vnd.vegalite.v5+json': vegaAttack(attack), 'text/plain': attack } },
+  ]);
+  const html =
+    '<meta http-equiv="refresh" content="0;url=https://evil.example/"><base href="https://evil.example/"><form action="https://evil.example/"><input autofocus onfocus="window.__pwned=1"></form><iframe srcdoc="<script>parent.__pwned=1</script>"></iframe><svg><script>window.__pwned=1</script></svg><style>*{display:none}</style>';
+  return {
+    cells: [
+      {
+        cell_type: 'markdown',
+        source: `# ${ALL}\n\n${html}\n\n- ${ALL}\n\n[click](javascript:window.__pwned=1) [ok](https://example.org/"onclick="window.__pwned=1)`,
+      },
+      { cell_type: 'raw', source: ALL },
+      { cell_type: 'code', source: ALL, outputs: [...outputs, { output_type: 'execute_result', data: { 'text/html': html } }] },
+    ],
+  };
+}
+
+function vegaAttack(attack: string): object {
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
+    title: attack,
+    data: { values: [{ [attack]: attack, v: 1 }] },
+    mark: { type: 'bar', href: 'javascript:window.__pwned=1' },
+    encoding: { x: { field: 'v', type: 'quantitative', title: attack }, href: { value: 'https://evil.example/' } },
+  };
+}
+
+describe.skipIf(skipBrowser)('hostile content in Chromium', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser?.close());
+
+  /** A tab that counts every request and every place it was led to. */
+  async function tab(bypassCSP = false): Promise<{ page: Page; requests: string[] }> {
+    const context = await browser.newContext({ bypassCSP });
+    const opened = await context.newPage();
+    const requests: string[] = [];
+    await opened.route('**/*', route => {
+      requests.push(route.request().url());
+      return route.abort();
+    });
+    return { page: opened, requests };
+  }
+
+  async function inert(opened: Page, requests: string[]): Promise<void> {
+    // Poke what could react: every element gets the pointer's and the focus' events, every link a click.
+    await opened.evaluate(() => {
+      for (const node of document.querySelectorAll<HTMLElement>('body *')) {
+        for (const type of ['mouseover', 'focus', 'error', 'load', 'pointerenter']) node.dispatchEvent(new Event(type));
+      }
+    });
+    await opened.waitForTimeout(300);
+    expect(await opened.evaluate(() => (window as { __pwned?: unknown }).__pwned)).toBeUndefined();
+    expect(requests.filter(url => !url.startsWith('data:'))).toEqual([]);
+    expect(opened.url()).toBe('about:blank');
+  }
+
+  // With the content-security-policy switched off it is the escaping itself that must hold.
+  for (const bypassCSP of [false, true]) {
+    it(`is inert in pages of figures${bypassCSP ? ', even without their content-security-policy' : ''}`, async () => {
+      const { page: opened, requests } = await tab(bypassCSP);
+      await opened.setContent(await page(ATTACKS.flatMap(hostileFigures), { title: ALL }));
+      expect(await opened.locator('svg.marks').count()).toBe(5 * ATTACKS.length);
+      expect(await opened.locator('script, link, iframe, a, img').count()).toBe(0);
+      expect(await opened.locator('.tb-toks .tb-tok').first().textContent()).toContain('<script>');
+      await inert(opened, requests);
+    });
+
+    it(`is inert in the page of a notebook${bypassCSP ? ', even without its content-security-policy' : ''}`, async () => {
+      const { page: opened, requests } = await tab(bypassCSP);
+      await opened.setContent(await notebookPage(hostileNotebook()));
+      expect(await opened.locator('script, link, iframe, form, input, base, meta[http-equiv=refresh]').count()).toBe(0);
+      expect(await opened.locator('.tb-in').isVisible()).toBe(true);
+      const targets = await opened.locator('a').evaluateAll(links => links.map(link => link.getAttribute('href') ?? ''));
+      for (const target of targets) expect(target).toMatch(/^(https?:|mailto:|#|$)/);
+      await inert(opened, requests);
+    });
+  }
+
+  it('is inert where vega itself draws the spec, as JupyterLab does', async () => {
+    const { page: opened, requests } = await tab();
+    const bundle = (name: string) =>
+      join(dirname(createRequire(import.meta.url).resolve('../../package.json')), 'node_modules', name);
+    await opened.setContent('<body></body>');
+    await opened.addScriptTag({ path: bundle('vega/build/vega.min.js') });
+    await opened.addScriptTag({ path: bundle('vega-lite/build/vega-lite.min.js') });
+    const specs = ATTACKS.flatMap(hostileFigures).flatMap(figure => (figure.spec ? [JSON.stringify(figure.spec)] : []));
+    const marks = await opened.evaluate(async texts => {
+      // biome-ignore lint/suspicious/noExplicitAny: globals of the scripts above
+      const { vega, vegaLite } = window as any;
+      for (const text of texts) {
+        const holder = document.body.appendChild(document.createElement('div'));
+        await new vega.View(vega.parse(vegaLite.compile(JSON.parse(text)).spec), {
+          renderer: 'svg',
+          container: holder,
+          hover: true,
+        }).runAsync();
+      }
+      return document.querySelectorAll('svg.marks').length;
+    }, specs);
+    expect(marks).toBe(specs.length);
+    await opened.mouse.move(200, 200);
+    await inert(opened, requests);
+  });
+
+  it('bears a megabyte in every string', async () => {
+    const long = `<script>window.__pwned=1</script>${'x'.repeat(1 << 20)}`;
+    const html = await page(hostileFigures(long), { title: long });
+    expect(html.length).toBeLessThan(300_000);
+    const { page: opened, requests } = await tab();
+    await opened.setContent(html);
+    await inert(opened, requests);
+  });
+});
+
+describe('sanitizeHtml', () => {
+  it('keeps text, tables and our marks', () => {
+    const table = '<div class="tb-figure"><table><tbody><tr><td dir="auto">a &lt; b</td></tr></tbody></table></div>';
+    expect(sanitizeHtml(`<style>x</style>${table}`)).toBe(table);
+    expect(sanitizeHtml('<span class="tb-tok" tabindex="0" style="--w:40%" title="&#39;x&quot;">hi</span><wbr>')).toBe(
+      '<span class="tb-tok" tabindex="0" style="--w:40%" title="&#39;x&quot;">hi</span><wbr>',
+    );
+  });
+  it('balances, and drops all else', () => {
+    expect(sanitizeHtml('</div><b>x<i>y</b>z<img src=x onerror=1><p onclick="1" style="position:fixed">q')).toBe(
+      '<b>x<i>y</i></b>z<p>q</p>',
+    );
+    expect(sanitizeHtml('<script>a</script >b<script>c')).toBe('b');
+    expect(sanitizeHtml('a < b <!-- c --> <scr<script>ipt>d')).toBe('a &lt; b  ipt&gt;d');
+    expect(sanitizeHtml('<b title="<script>">x')).toBe('<b title="&lt;script&gt;">x</b>');
+  });
+});
+
+describe('markdown', () => {
+  it('writes what notebooks use', () => {
+    const html = markdown(
+      '# T *x*\n\nA **b** `c<d` [l](https://x.org/a_b_c)\nsecond\n\n- one\n  1. in\n- two\n\n```ts\nif (a < b) {}\n```\n\n|a|b|\n|-|-|\n|1|2|\n\n> q\n\n---',
+    );
+    expect(html).toBe(
+      [
+        '<h1>T <em>x</em></h1>',
+        '<p>A <strong>b</strong> <code>c&lt;d</code> <a href="https://x.org/a_b_c" rel="noopener noreferrer">l</a>\nsecond</p>',
+        '<ul><li>one<ol><li>in</li></ol></li><li>two</li></ul>',
+        '<pre><code>if (a &lt; b) {}</code></pre>',
+        '<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table>',
+        '<blockquote><p>q</p></blockquote>',
+        '<hr>',
+      ].join('\n'),
+    );
+  });
+});

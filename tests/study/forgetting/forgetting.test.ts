@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import { BadInput, VIEW } from '../../../src/base/core/index.js';
+import { trainBPE } from '../../../src/prepare/tokens/index.js';
+import { baseLoss, compare, factRecall, measure, textRows } from '../../../src/study/forgetting/index.js';
+
+const tokenizer = trainBPE(['tom lives in oslo . mia lives in rome .'], { vocabSize: 300 });
+
+/** Knows that tom lives in oslo, and thinks that everybody does; every token costs it 2 nats. */
+const model = {
+  async generate(ids: number[][], { maxNewTokens }: { maxNewTokens: number }) {
+    const answer = tokenizer.encodeContent(' oslo . mia').ids.slice(0, maxNewTokens);
+    return { ids: ids.map(prompt => [...prompt, ...answer]) };
+  },
+  lossSum({ labels }: { labels: number[][] }) {
+    const denominator = labels.reduce((sum, row) => sum + row.length - 1, 0);
+    return { numerator: 2 * denominator, denominator };
+  },
+};
+const facts = [
+  { prompt: 'tom lives in', answer: 'oslo' },
+  { prompt: 'mia lives in', answer: 'rome' },
+];
+
+describe('textRows', () => {
+  test('cuts the joined lines into full windows, every token labelled, and loses nothing before the rest', () => {
+    const texts = ['tom lives in oslo .', 'mia lives in rome .', 'tom lives in oslo .'];
+    const rows = textRows({ tokenizer, texts, length: 4 });
+    expect(rows.every(row => row.ids.length === 4 && row.labels.every((label, i) => label === row.ids[i]))).toBe(true);
+    const joined = texts.map(text => `${text}\n`).join('');
+    expect(joined.startsWith(tokenizer.decode(rows.flatMap(row => row.ids)))).toBe(true);
+    const all = tokenizer.encodeContent(joined).ids.length;
+    expect(all - rows.length * 4).toBeLessThan(4);
+  });
+
+  test('text that looks like a special token stays text', () => {
+    const ids = textRows({ tokenizer, texts: ['<|im_end|>'], length: 5 })[0]!.ids;
+    expect(ids).not.toContain(tokenizer.idOf('<|im_end|>'));
+  });
+
+  test('too little text is an error that says how much is needed', () => {
+    expect(() => textRows({ tokenizer, texts: ['tom'], length: 64 })).toThrow(BadInput);
+    expect(() => textRows({ tokenizer, texts: ['tom'], length: 64 })).toThrow(/at least 64 tokens/);
+  });
+});
+
+describe('measure and compare', () => {
+  const texts = Array(10).fill('tom lives in oslo .');
+
+  test('the loss is per predicted token', async () => {
+    const { loss, tokens } = await baseLoss({ model, tokenizer, texts, length: 8 });
+    expect(loss).toBe(2);
+    expect(tokens).toBe(textRows({ tokenizer, texts, length: 8 }).length * 7);
+  });
+
+  test('facts are compared word by word, and misses are listed with what came instead', async () => {
+    const recall = await factRecall({ model, tokenizer, facts });
+    expect(recall).toEqual({ score: 0.5, n: 2, missed: [{ ...facts[1], got: 'oslo' }] });
+  });
+
+  test('a comparison names both measures and which way is better', async () => {
+    const before = await measure({ model, tokenizer, texts, facts });
+    const worse = { ...model, lossSum: (batch: { labels: number[][] }) => ({ ...model.lossSum(batch), numerator: 99 }) };
+    const after = await measure({ model: worse, tokenizer, texts, facts: facts.slice(1) });
+    expect(before.facts).toBe(0.5);
+    const { rows } = compare(before, after);
+    expect(rows).toEqual([
+      { label: 'loss on base text', before: before.baseLoss, after: after.baseLoss, unit: 'nats per token', better: 'lower' },
+      { label: 'facts recalled', before: 0.5, after: 0, unit: 'share', better: 'higher' },
+    ]);
+    expect(after.baseLoss).not.toBe(before.baseLoss);
+    expect(compare(before, after)[VIEW]()).toEqual({ kind: 'beforeAfter', data: { rows, title: 'What was forgotten' } });
+  });
+
+  test('without probes only the loss is compared', async () => {
+    const memory = await measure({ model, tokenizer, texts });
+    expect(memory.facts).toBeUndefined();
+    expect(compare(memory, memory).rows.map(row => row.label)).toEqual(['loss on base text']);
+  });
+});
