@@ -38,6 +38,8 @@ export function isBuilt(hash = sourceHash()) {
 /** Build; returns the compiler's exit code and output. The stamp is written last, and only for a build without errors. */
 export async function build() {
   const hash = sourceHash();
+  // tsc's incremental record is trusted only after a build that came to its end.
+  const interrupted = !existsSync(STAMP);
   rmSync(STAMP, { force: true });
   const outputs = new Set(['.tsbuildinfo', '.built']);
   for (const name of files(SRC)) {
@@ -56,11 +58,10 @@ export async function build() {
   }
   // tsc's incremental record does not notice an output that somebody deleted.
   const missing = [...outputs].some(name => /\.js$/.test(name) && !existsSync(join(DIST, name)));
-  if (missing || pruned) rmSync(join(DIST, '.tsbuildinfo'), { force: true });
-  const child = spawn(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.', '--pretty', 'false'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  if (interrupted || missing || pruned) rmSync(join(DIST, '.tsbuildinfo'), { force: true });
+  // isolatedDeclarations forbids [VIEW]() in a class, whose declaration is needed; setup/types.mjs checks everything else it asks.
+  const args = ['node_modules/typescript/bin/tsc', '-p', '.', '--isolatedDeclarations', 'false', '--pretty', 'false'];
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', text => {
     output += text;

@@ -159,8 +159,6 @@ function backend({ retry }) {
   const mark = stamp('backend');
   const key = () =>
     sha(process.platform, process.arch, process.versions.node.split('.')[0], readFileSync(inRoot('package-lock.json')));
-  const describe = ({ name, version, reason }) =>
-    `${name}${version ? ` (TensorFlow ${version})` : ''}${reason ? `: ${reason}` : ''}`;
   return {
     title: 'backend',
     size: "TensorFlow's library from PyPI's wheel, 274 MB to download once per user; a small binding compiled with g++",
@@ -173,7 +171,7 @@ function backend({ retry }) {
     },
     async run(live) {
       mark.begin();
-      await command(process.execPath, [CLI, 'backend', 'install', 'native'], {
+      const lines = await command(process.execPath, [CLI, 'backend', 'install', 'native'], {
         cwd: ROOT,
         env: { PYTHON: VENV_PYTHON },
         problem: 'The native backend could not be installed',
@@ -184,13 +182,10 @@ function backend({ retry }) {
       if (used.name === 'wasm' || used.name === 'cpu') {
         throw new StepFailed(`native was installed but does not work: ${used.reason}`, '"npx tunebook doctor" says more.');
       }
-      const summary = describe({ name: used.name, version: used.version });
-      mark.done({
-        key: key(),
-        name: used.name,
-        summary,
-        library: used.details?.map(line => /(\/\S+|[A-Z]:\\\S+)$/.exec(line)?.[1]).find(Boolean),
-      });
+      const summary = `${used.name}${used.version ? ` (TensorFlow ${used.version})` : ''}`;
+      // The folder is remembered so that a deleted cache is noticed without loading anything.
+      const library = lines.map(line => /^TensorFlow .*: (.+) \(\d+ MB\)$/.exec(line)?.[1]).find(Boolean);
+      mark.done({ key: key(), name: used.name, summary, library });
       return summary;
     },
     async optional(error) {

@@ -99,7 +99,13 @@ export function command(program, args, { problem, remedy, onLine, env, cwd, logL
     child.on('close', (code, signal) => {
       if (code === 0) return resolve(lines);
       const how = signal ? `was ended by ${signal}` : `exited with ${code}`;
-      reject(new StepFailed(`${problem ?? program} (${how}).`, remedy, lines.filter(line => line.trim()).slice(-logLines)));
+      reject(
+        new StepFailed(
+          `${problem ?? program} (${how}).`,
+          remedy,
+          lines.filter(line => line.trim() && !line.startsWith('Ignoring ')).slice(-logLines),
+        ),
+      );
     });
   });
 }

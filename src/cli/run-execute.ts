@@ -17,8 +17,6 @@ export interface RunError {
 export interface Outcome {
   code: number;
   error?: RunError;
-  /** Environment Jupyter ran in, for what is done with the notebook afterwards. */
-  env: NodeJS.ProcessEnv;
 }
 
 interface Execution {
@@ -101,9 +99,9 @@ export async function execute({ python, script, notebook, output, timeout, scrat
       child.on('close', exit => done(exit ?? 1));
     });
     view.end(code === 0);
-    if (stopped) return { code: 130, env: environment };
+    if (stopped) return { code: 130 };
     if (code !== 0 && !error) process.stderr.write(`${warnings.slice(-15).join('\n')}\n`);
-    return { code, error, env: environment };
+    return { code, error };
   } finally {
     clearTimeout(deadline);
     unfollow();

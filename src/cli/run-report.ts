@@ -37,12 +37,15 @@ export function describe({ code, error }: Outcome, executed: string | undefined)
   if (error.kind === 'timeout') out('  --timeout SECONDS allows more, --steps N asks less.');
 }
 
+// What a notebook writes to TUNEBOOK_RESULT; a figure it could not compute is null or absent.
 interface Figures {
-  backend?: string;
-  heldOutBefore?: number;
-  heldOutAfter?: number;
-  baseLossBefore?: number;
-  baseLossAfter?: number;
+  backend?: string | null;
+  heldOutBefore?: number | null;
+  heldOutAfter?: number | null;
+  heldOutAfterReplay?: number | null;
+  baseLossBefore?: number | null;
+  baseLossAfter?: number | null;
+  baseLossAfterReplay?: number | null;
 }
 
 /** Print what a run learned, from the figures the notebook published, and where its results are. */
@@ -57,15 +60,18 @@ export async function report({
 }): Promise<void> {
   const lines: [string, string][] = [];
   const figures: Figures = existsSync(result) ? JSON.parse(await readFile(result, 'utf8')) : {};
-  if (figures.backend !== undefined) lines.push(['backend used', figures.backend]);
-  const { heldOutBefore, heldOutAfter, baseLossBefore, baseLossAfter } = figures;
-  if (heldOutBefore !== undefined && heldOutAfter !== undefined) {
-    lines.push(['held-out accuracy', `${heldOutBefore.toFixed(2)} → ${heldOutAfter.toFixed(2)}`]);
+  const two = (value: number) => value.toFixed(2);
+  if (figures.backend) lines.push(['backend used', figures.backend]);
+  const { heldOutBefore, heldOutAfter, heldOutAfterReplay, baseLossBefore, baseLossAfter, baseLossAfterReplay } = figures;
+  if (typeof heldOutBefore === 'number' && typeof heldOutAfter === 'number') {
+    const replay = typeof heldOutAfterReplay === 'number' ? ` (with replay ${two(heldOutAfterReplay)})` : '';
+    lines.push(['held-out accuracy', `${two(heldOutBefore)} → ${two(heldOutAfter)}${replay}`]);
   }
-  if (baseLossBefore !== undefined && baseLossAfter !== undefined) {
+  if (typeof baseLossBefore === 'number' && typeof baseLossAfter === 'number') {
     const change = baseLossAfter - baseLossBefore;
-    const forgot = change > 0 ? `it forgot ${change.toFixed(2)} nats a token` : 'nothing was forgotten';
-    lines.push(['loss on base text', `${baseLossBefore.toFixed(2)} → ${baseLossAfter.toFixed(2)} (${forgot})`]);
+    const forgot = change > 0 ? `forgot ${two(change)} nats a token` : 'forgot nothing';
+    const replay = typeof baseLossAfterReplay === 'number' ? `; with replay ${two(baseLossAfterReplay)}` : '';
+    lines.push(['loss on base text', `${two(baseLossBefore)} → ${two(baseLossAfter)} (${forgot}${replay})`]);
   }
   lines.push(['notebook', relative('', executed)]);
   if (page) lines.push(['page', relative('', page)]);

@@ -46,7 +46,7 @@ export async function runCommand(args: string[]): Promise<number> {
       return outcome.code || 1;
     }
     describe(outcome, executed);
-    const page = outcome.code === 130 ? undefined : await writePage(executed, { python: options.python, env: outcome.env });
+    const page = outcome.code === 130 ? undefined : await writePage(executed);
     await report({ result, executed, page });
     return outcome.code;
   } finally {

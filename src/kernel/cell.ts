@@ -46,7 +46,10 @@ export class CellRunner {
       meta: modules.meta,
     };
     // vm runs a script, not a function with arguments, so the arguments wait on a global.
-    Object.defineProperty(globalThis, HELPERS, { value: { exports: this.#exports, require: modules.require, helpers }, enumerable: false });
+    Object.defineProperty(globalThis, HELPERS, {
+      value: { exports: this.#exports, require: modules.require, helpers },
+      enumerable: false,
+    });
   }
 
   /** Declarations known so far, for completion and inspection. */
@@ -55,10 +58,11 @@ export class CellRunner {
   }
 
   async run({ code, cell, expressions, silent }: Cell): Promise<CellOutcome> {
-    this.#interrupts.begin(cell);
+    this.#interrupts.begin();
     try {
       const value = await this.#evaluate(code, cell);
-      const result = silent || value === undefined ? undefined : { data: await this.#interrupts.race(render(value)), metadata: {} };
+      const result =
+        silent || value === undefined ? undefined : { data: await this.#interrupts.race(render(value)), metadata: {} };
       return { status: 'ok', result, expressions: await this.#expressions(expressions, cell) };
     } catch (error) {
       return this.#failure(error);
@@ -127,7 +131,9 @@ function variables(): Record<string, unknown> {
 }
 
 /** Route tslab's own display functions (`import * as tslab from 'tslab'`) to this kernel. */
-export function tslabModule(display: (content: { data: Record<string, unknown>; transient?: { display_id?: string } }, update: boolean) => void): unknown {
+export function tslabModule(
+  display: (content: { data: Record<string, unknown>; transient?: { display_id?: string } }, update: boolean) => void,
+): unknown {
   const require = createRequire(import.meta.url);
   const jupyter = require('tslab/dist/jupyter.js') as { lastWriteDisplayData: typeof display };
   jupyter.lastWriteDisplayData = display;

@@ -1,5 +1,5 @@
 // The process that runs the cells, started by process.ts with pipes at EVENTS_FD and INTERRUPT_FD.
-import { setHost } from '../base/core/index.js';
+import { setHost, Unavailable } from '../base/core/index.js';
 import { CellRunner, tslabModule } from './cell.js';
 import type { ToExecutor } from './channel.js';
 import { Interrupts, KeyboardInterrupt } from './interrupt.js';
@@ -80,6 +80,12 @@ const language = new Language();
 const runner = new CellRunner(language, modules, interrupts, sources);
 timers.install(() => interrupts.signal);
 process.on('message', message => void onMessage(message as ToExecutor));
+Object.defineProperty(globalThis, 'prompt', {
+  configurable: true,
+  value: () => {
+    throw new Unavailable({ problem: 'a cell cannot ask for input here yet', fix: 'put the value into the cell' });
+  },
+});
 // Libraries that ask whether they were forked (`process.send`) must not talk on our channel.
 process.send = undefined;
 output.send({ type: 'ready' });

@@ -43,6 +43,9 @@ export class History {
 
 /** The front end's glob (`*`, `?`) as a regular expression over the whole input. */
 function glob(pattern: string): RegExp {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^]*').replaceAll('?', '[^]');
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '[^]*')
+    .replaceAll('?', '[^]');
   return new RegExp(`^${source}$`);
 }

@@ -30,6 +30,7 @@ export class Interrupts {
   readonly #timers: CellTimers;
   readonly #waiters = new Set<Waiter>();
   #controller: AbortController | undefined;
+  /** Serial number of the running cell, or the last. Not its number in the notebook: silent cells have none. */
   #cell = 0;
   #interrupted = false;
   #settle: ((error: Error) => void) | undefined;
@@ -37,7 +38,11 @@ export class Interrupts {
 
   constructor(timers: CellTimers) {
     this.#timers = timers;
-    const helper = new Worker(new URL('./watchdog.js', import.meta.url), { workerData: this.#shared, execArgv: [], stdin: false });
+    const helper = new Worker(new URL('./watchdog.js', import.meta.url), {
+      workerData: this.#shared,
+      execArgv: [],
+      stdin: false,
+    });
     helper.on('message', (knock: Knock) => this.guard(() => this.#onKnock(knock)));
     helper.unref();
   }
@@ -53,21 +58,25 @@ export class Interrupts {
   }
 
   /** A cell starts. */
-  begin(cell: number): void {
-    this.#cell = cell;
-    this.#timers.owner = cell;
+  begin(): void {
+    this.#cell++;
+    this.#timers.owner = this.#cell;
     this.#interrupted = false;
     this.#controller = new AbortController();
     Atomics.store(this.#shared, FLAG, 0);
-    Atomics.store(this.#shared, RUNNING, 1);
+    Atomics.store(this.#shared, RUNNING, this.#cell);
   }
 
   /** The cell is over. After an interrupt nothing of it goes on: its waiting awaits throw and its timers are gone. */
   end(): void {
+    const interrupted = this.interrupted;
     Atomics.store(this.#shared, RUNNING, 0);
     Atomics.store(this.#shared, FLAG, 0);
     this.#settle = undefined;
-    if (!this.#interrupted) return;
+    if (!interrupted) return;
+    this.#interrupted = true;
+    // A checkpoint can notice the flag before the helper thread's message is read.
+    this.#controller?.abort(new KeyboardInterrupt());
     this.#rejectWaiters();
     this.#timers.drop(this.#cell);
   }
@@ -141,7 +150,8 @@ export class Interrupts {
       const resume = (go: () => void) => {
         this.#waiters.delete(waiter);
         this.#timers.owner = owner;
-        if (this.#interrupted && owner === this.#cell && Atomics.load(this.#shared, SHIELD) === 0) reject(new KeyboardInterrupt());
+        if (this.#interrupted && owner === this.#cell && Atomics.load(this.#shared, SHIELD) === 0)
+          reject(new KeyboardInterrupt());
         else go();
       };
       (value as PromiseLike<Awaited<T>>).then(
@@ -154,7 +164,9 @@ export class Interrupts {
   /** `for await (… of source)` of cell code: every step is a checkpoint, and the source is told when the loop is cut. */
   async *iterate<T>(source: AsyncIterable<T> | Iterable<T | PromiseLike<T>>): AsyncGenerator<T> {
     const isAsync = (source as AsyncIterable<T>)[Symbol.asyncIterator] !== undefined;
-    const iterator = isAsync ? (source as AsyncIterable<T>)[Symbol.asyncIterator]() : (source as Iterable<T | PromiseLike<T>>)[Symbol.iterator]();
+    const iterator = isAsync
+      ? (source as AsyncIterable<T>)[Symbol.asyncIterator]()
+      : (source as Iterable<T | PromiseLike<T>>)[Symbol.iterator]();
     let ended = false;
     try {
       while (true) {
@@ -189,7 +201,7 @@ export class Interrupts {
 
   #onKnock({ interrupt, ping }: Knock): void {
     Atomics.store(this.#shared, PONG, ping);
-    if (!interrupt || this.#settle === undefined || this.#controller?.signal.aborted) return;
+    if (interrupt !== this.#cell || this.#settle === undefined || this.#controller?.signal.aborted) return;
     const settle = this.#settle;
     this.#controller?.abort(new KeyboardInterrupt());
     this.#unshielded(() => {
@@ -209,5 +221,9 @@ export class Interrupts {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value !== null && (typeof value === 'object' || typeof value === 'function') && typeof (value as { then?: unknown }).then === 'function';
+  return (
+    value !== null &&
+    (typeof value === 'object' || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
 }

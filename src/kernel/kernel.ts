@@ -174,7 +174,9 @@ export class Kernel {
       const late = content.stop_on_error === false ? [] : this.#queue.splice(0);
       const reply = { status: 'error', execution_count: cell, ename, evalue, traceback, user_expressions: {}, payload: [] };
       sockets.reply(channel, message, 'execute_reply', reply);
+      sockets.publish('status', { execution_state: 'idle' }, header);
       for (const each of late) this.#abort(channel, each);
+      return;
     }
     sockets.publish('status', { execution_state: 'idle' }, header);
   }
@@ -194,7 +196,12 @@ export class Kernel {
   #abort(channel: Channel, message: Message): void {
     const sockets = this.#sockets;
     sockets.publish('status', { execution_state: 'busy' }, message.header);
-    sockets.reply(channel, message, 'execute_reply', { status: 'aborted', execution_count: this.#count, user_expressions: {}, payload: [] });
+    sockets.reply(channel, message, 'execute_reply', {
+      status: 'aborted',
+      execution_count: this.#count,
+      user_expressions: {},
+      payload: [],
+    });
     sockets.publish('status', { execution_state: 'idle' }, message.header);
   }
 
@@ -240,7 +247,10 @@ export function deathReport({ code, signal, onPurpose, outOfMemory }: Death): Er
     : onPurpose
       ? ['ProcessExit', `The cell ended its process: process.exit(${code ?? ''}).`]
       : signal
-        ? ['ProcessCrash', `The process that runs cells was ended by ${signal}${signal === 'SIGKILL' ? ' (often: the machine ran out of memory)' : ''}.`]
+        ? [
+            'ProcessCrash',
+            `The process that runs cells was ended by ${signal}${signal === 'SIGKILL' ? ' (often: the machine ran out of memory)' : ''}.`,
+          ]
         : code === null
           ? ['ProcessCrash', 'The process that runs cells is not running: it failed to start several times. Restart the kernel.']
           : ['ProcessCrash', `The process that runs cells ended unexpectedly with exit code ${code}.`];

@@ -1,5 +1,6 @@
 import { createRequire, SourceMap } from 'node:module';
 import type ts from 'typescript';
+import { ownTypes } from './own-package.js';
 import type { Compiler } from './rewrite.js';
 import { rewriteCell } from './rewrite.js';
 import { annotateUnnameable } from './unnameable.js';
@@ -105,7 +106,8 @@ export class Language {
   /** Whether the code can run as it is, wants more lines, or is wrong. */
   isComplete(code: string): { status: 'complete' | 'invalid' } | { status: 'incomplete'; indent: string } {
     const file = this.ts.createSourceFile('cell.ts', code, this.ts.ScriptTarget.Latest, false, this.ts.ScriptKind.TS);
-    const problems = (file as unknown as { parseDiagnostics: { start: number; length: number; code: number }[] }).parseDiagnostics;
+    const problems = (file as unknown as { parseDiagnostics: { start: number; length: number; code: number }[] })
+      .parseDiagnostics;
     const first = problems[0];
     if (!first) return { status: 'complete' };
     // Unterminated template literal, comment: they begin early but more text can end them.
@@ -138,7 +140,8 @@ export class Language {
       const outputText = out.outputText
         .replace(/\/\/# sourceMappingURL=.*\s*$/, '')
         .replace(/^(?:exports\.[\p{ID_Continue}$]+ = )+void 0;$/mu, '');
-      if (out.sourceMapText && inline.map) this.#traces.set(outputText, composed(new SourceMap(JSON.parse(out.sourceMapText)), inline.map));
+      if (out.sourceMapText && inline.map)
+        this.#traces.set(outputText, composed(new SourceMap(JSON.parse(out.sourceMapText)), inline.map));
       return { ...out, outputText };
     };
 
@@ -152,6 +155,7 @@ export class Language {
           customConditions: ['node'],
           lib: ['lib.esnext.d.ts'],
           inlineSourceMap: true,
+          paths: ownTypes(process.cwd()),
           inlineSources: false,
         },
         ...rest,
@@ -160,7 +164,6 @@ export class Language {
     return { transpileModule, createWatchCompilerHost };
   }
 }
-
 
 type RawMap = ConstructorParameters<typeof SourceMap>[0] & { sources: string[] };
 

@@ -8,7 +8,9 @@ import type { ConnectionInfo } from './wire.js';
 async function main(): Promise<void> {
   const file = process.argv[2];
   if (!file) {
-    process.stderr.write('Usage: main.js CONNECTION_FILE. Jupyter starts this program; install the kernel with `tunebook kernel install`.\n');
+    process.stderr.write(
+      'Usage: main.js CONNECTION_FILE. Jupyter starts this program; install the kernel with `tunebook kernel install`.\n',
+    );
     process.exitCode = 2;
     return;
   }

@@ -2,6 +2,7 @@ import { createRequire, Module } from 'node:module';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
+import { ownFile } from './own-package.js';
 
 type Namespace = Record<string, unknown>;
 
@@ -90,13 +91,17 @@ export class Modules {
       // Paths that CommonJS completes (`pkg/dist/file` without extension, a folder) are not resolved by import().
       const code = (error as { code?: string }).code;
       if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ERR_UNSUPPORTED_DIR_IMPORT') throw error;
-      let path: string;
-      try {
-        path = this.require.resolve(specifier);
-      } catch {
-        throw error;
-      }
+      const path = this.#resolve(specifier);
+      if (path === undefined) throw error;
       return this.#nativeImport(isAbsolute(path) ? pathToFileURL(path).href : path);
+    }
+  }
+
+  #resolve(specifier: string): string | undefined {
+    try {
+      return this.require.resolve(specifier);
+    } catch {
+      return ownFile(specifier);
     }
   }
 

@@ -7,6 +7,8 @@ import { own } from './timers.js';
 /** Milliseconds that printed text may wait for more. */
 const LATEST = 50;
 const LARGEST = 1 << 16;
+/** This many prints in that time go at once: a line before a long computation must not wait for its end. */
+const AT_ONCE = 16;
 
 /**
  * What the executor says to the protocol process, in order. Writes are synchronous: what a cell printed has arrived when the
@@ -16,7 +18,8 @@ export class Output {
   #name: 'stdout' | 'stderr' = 'stdout';
   #pieces: string[] = [];
   #size = 0;
-  #flushedAt = 0;
+  #windowStart = 0;
+  #printed = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** Send an event, after the text printed before it. */
@@ -33,14 +36,19 @@ export class Output {
     this.#pieces.push(text);
     this.#size += text.length;
     // A synchronous loop never lets the timer fire, so the clock is asked here, too.
-    if (this.#size >= LARGEST || performance.now() - this.#flushedAt >= LATEST) this.flush();
+    const now = performance.now();
+    const newWindow = now - this.#windowStart >= LATEST;
+    if (newWindow) {
+      this.#windowStart = now;
+      this.#printed = 0;
+    }
+    if (newWindow || ++this.#printed < AT_ONCE || this.#size >= LARGEST) this.flush();
     else this.#timer ??= own.setTimeout(() => this.flush(), LATEST);
   }
 
   flush(): void {
     own.clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#flushedAt = performance.now();
     if (this.#size === 0) return;
     const text = this.#pieces.join('');
     this.#pieces = [];

@@ -1,4 +1,5 @@
 import type ts from 'typescript';
+import { shorthandValue } from './shorthand.js';
 
 /** The TypeScript that parses and compiles cells. */
 export type Compiler = typeof ts;
@@ -50,7 +51,9 @@ export function rewriteCell(ts: Compiler, js: string): string {
     }
     if (ts.isAwaitExpression(node)) wrap(node.expression, 'await');
     else if (ts.isForOfStatement(node) && node.awaitModifier) wrap(node.expression, 'iterate');
-    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) replace(node.expression, `${HELPERS}.dynamicImport`);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      replace(node.expression, `${HELPERS}.dynamicImport`);
+    else if (ts.isShorthandPropertyAssignment(node)) insert(node.name.end, shorthandValue(ts, node) ?? '');
     else if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) replace(node, `${HELPERS}.meta`);
     ts.forEachChild(node, visit);
   };
@@ -69,7 +72,9 @@ function importStatement(ts: Compiler, node: ts.ImportDeclaration): string {
   let namespace = '';
   if (clause.namedBindings) {
     if (ts.isNamespaceImport(clause.namedBindings)) namespace = `const ${clause.namedBindings.name.text} = ${call('namespace')}`;
-    else for (const { propertyName, name } of clause.namedBindings.elements) names.push(propertyName ? `${propertyName.text}: ${name.text}` : name.text);
+    else
+      for (const { propertyName, name } of clause.namedBindings.elements)
+        names.push(propertyName ? `${propertyName.text}: ${name.text}` : name.text);
   }
   const named = names.length > 0 ? `const { ${names.join(', ')} } = ${call('import')}` : '';
   return [named, namespace].filter(Boolean).join(' ') || call('import');

@@ -1,6 +1,6 @@
 /** Slots of the memory that the executor's main thread and its helper thread share. */
 export const FLAG = 0;
-/** 1 while a cell runs. */
+/** Serial number of the running cell; 0 while none runs. */
 export const RUNNING = 1;
 /** Depth of sections that must not be cut. */
 export const SHIELD = 2;
@@ -10,8 +10,9 @@ export const IN_VM = 3;
 export const PONG = 4;
 export const SLOTS = 5;
 
-/** From the helper thread to the main thread. `interrupt` counts as a ping, too. */
+/** From the helper thread to the main thread. An interrupt counts as a ping, too. */
 export interface Knock {
-  interrupt: boolean;
+  /** Serial number of the cell to interrupt; 0 for a mere ping. */
+  interrupt: number;
   ping: number;
 }

@@ -31,7 +31,8 @@ export async function openSockets(
   iopub.sendHighWaterMark = 0;
   iopub.verbosity = 'allSubs';
   const all = [shell, control, stdin, heartbeat, iopub];
-  const address = (port: number) => (info.transport === 'ipc' ? `ipc://${info.ip}-${port}` : `${info.transport}://${info.ip}:${port}`);
+  const address = (port: number) =>
+    info.transport === 'ipc' ? `ipc://${info.ip}-${port}` : `${info.transport}://${info.ip}:${port}`;
   await Promise.all([
     shell.bind(address(info.shell_port)),
     control.bind(address(info.control_port)),

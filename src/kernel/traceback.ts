@@ -42,7 +42,12 @@ export class CellSources {
     const cell = this.#cells.get(file);
     if (!cell) return undefined;
     const at = cell.trace?.(line - 1, column - 1);
-    return { name: relative(this.#folder, file), line: (at?.line ?? line - 1) + 1, column: (at?.character ?? 0) + 1, code: cell.code };
+    return {
+      name: relative(this.#folder, file),
+      line: (at?.line ?? line - 1) + 1,
+      column: (at?.character ?? 0) + 1,
+      code: cell.code,
+    };
   }
 
   /** A file name as a reader of the notebook knows it. */
@@ -82,9 +87,15 @@ function describe(error: Error, cells: CellSources | undefined, depth = 0): stri
   const message = `${red(error.name)}: ${error.message}`;
   const { excerptLines, frames } = readStack(error, cells);
   const extra = (error as { code?: unknown }).code;
-  const lines = [...message.split('\n'), ...(typeof extra === 'string' ? [grey(`code: ${extra}`)] : []), ...excerptLines, ...frames];
+  const lines = [
+    ...message.split('\n'),
+    ...(typeof extra === 'string' ? [grey(`code: ${extra}`)] : []),
+    ...excerptLines,
+    ...frames,
+  ];
   if (error instanceof AggregateError && depth < MAX_CAUSES) {
-    for (const each of error.errors.slice(0, MAX_CAUSES)) lines.push(...(isError(each) ? describe(each, cells, depth + 1) : [inspect(each)]));
+    for (const each of error.errors.slice(0, MAX_CAUSES))
+      lines.push(...(isError(each) ? describe(each, cells, depth + 1) : [inspect(each)]));
   }
   if (error.cause === undefined || depth >= MAX_CAUSES) return lines;
   const cause = isError(error.cause) ? describe(error.cause, cells, depth + 1) : [inspect(error.cause, { depth: 1 })];
@@ -108,8 +119,11 @@ function readStack(error: Error, cells: CellSources | undefined): { excerptLines
     if (cells?.isWrapper(file, Number(match[3]))) continue;
     const at = cells?.locate(file, Number(match[3]), Number(match[4]));
     const name = callee.replace(/^async /, '').replace(/^(?:Object\.)?<anonymous>$/, '');
-    const place = at ? cyan(`${at.name}, line ${at.line}:${at.column}`) : `${cells?.shorten(file) ?? file}:${match[3]}:${match[4]}`;
-    if (at && excerptLines.length === 0) excerptLines = [cyan(`${at.name}, line ${at.line}`), ...excerpt(at.code, at.line, at.column)];
+    const place = at
+      ? cyan(`${at.name}, line ${at.line}:${at.column}`)
+      : `${cells?.shorten(file) ?? file}:${match[3]}:${match[4]}`;
+    if (at && excerptLines.length === 0)
+      excerptLines = [cyan(`${at.name}, line ${at.line}`), ...excerpt(at.code, at.line, at.column)];
     if (frames.length < MAX_FRAMES) frames.push(grey(`    at ${name ? `${name} (` : ''}`) + place + grey(name ? ')' : ''));
     else hidden++;
   }
@@ -127,7 +141,8 @@ function excerpt(code: string, line: number, column: number, width = 1): string[
   for (let n = from; n <= to; n++) {
     const text = lines[n - 1]!.slice(0, 200);
     out.push(`${n === line ? red('>') : ' '} ${grey(`${String(n).padStart(gutter)} |`)} ${text}`);
-    if (n === line && column <= text.length + 1) out.push(`  ${' '.repeat(gutter)} ${grey('|')} ${' '.repeat(column - 1)}${red('^'.repeat(Math.max(1, width)))}`);
+    if (n === line && column <= text.length + 1)
+      out.push(`  ${' '.repeat(gutter)} ${grey('|')} ${' '.repeat(column - 1)}${red('^'.repeat(Math.max(1, width)))}`);
   }
   return out;
 }

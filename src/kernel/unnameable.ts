@@ -38,7 +38,8 @@ function annotationPlace(compiler: Compiler, file: ts.SourceFile, offset: number
     const named = name !== undefined && offset >= name.getStart(file) && offset < name.end;
     const untyped = (node as { type?: ts.TypeNode }).type === undefined;
     if (named && untyped) {
-      if (compiler.isVariableDeclaration(node) || compiler.isPropertyDeclaration(node) || compiler.isParameter(node)) place = name.end;
+      if (compiler.isVariableDeclaration(node) || compiler.isPropertyDeclaration(node) || compiler.isParameter(node))
+        place = name.end;
       else if (compiler.isFunctionDeclaration(node) || compiler.isMethodDeclaration(node) || compiler.isGetAccessor(node)) {
         place = file.text.lastIndexOf(')', node.body?.getStart(file) ?? node.end) + 1;
       }
@@ -48,4 +49,3 @@ function annotationPlace(compiler: Compiler, file: ts.SourceFile, offset: number
   visit(file);
   return place;
 }
-

@@ -14,32 +14,41 @@ const shared = workerData as Int32Array;
 let ping = 0;
 let sentAt = 0;
 let watch: NodeJS.Timeout | undefined;
+/** The last ping was sent after the cell had ended. */
+let confirming = false;
 
-const knock = (interrupt: boolean) => {
+const knock = (interrupt: number) => {
   sentAt = performance.now();
   parentPort!.postMessage({ interrupt, ping: ++ping } satisfies Knock);
 };
 
 const interrupted = () => {
-  if (Atomics.load(shared, RUNNING) === 0) return;
-  Atomics.store(shared, FLAG, 1);
-  knock(true);
+  const cell = Atomics.load(shared, RUNNING);
+  if (cell !== 0) Atomics.store(shared, FLAG, 1);
+  // Also between cells: what an earlier cell left behind may keep the main thread from ever starting the next one.
+  knock(cell);
   watch ??= setInterval(check, CHECK);
 };
 
 function check(): void {
-  if (Atomics.load(shared, FLAG) === 0) {
+  const settled = Atomics.load(shared, FLAG) === 0;
+  const answered = Atomics.load(shared, PONG) === ping;
+  if (settled && (Atomics.load(shared, RUNNING) !== 0 || (answered && confirming))) {
+    // A new cell runs, or the main thread is idle: nothing of the interrupted cell holds it.
     clearInterval(watch);
     watch = undefined;
+    confirming = false;
     return;
   }
   if (Atomics.load(shared, SHIELD) > 0) {
     sentAt = performance.now();
     return;
   }
-  // A main thread that answers may still be caught in a new loop: keep asking until the cell is settled.
-  if (Atomics.load(shared, PONG) === ping) knock(false);
-  else if (performance.now() - sentAt >= PATIENCE) force();
+  // A main thread that answers may still be caught in a new loop: keep asking, once more after the cell is settled.
+  if (answered) {
+    confirming = settled;
+    knock(0);
+  } else if (performance.now() - sentAt >= PATIENCE) force();
 }
 
 function force(): void {

@@ -1,4 +1,4 @@
-import { Figure } from './figure.js';
+import { type Figure, figure } from './figure.js';
 import { htmlTable, textTable } from './table.js';
 import { cut, escapeHtml, formatNumber, oneLine, printable, round6 } from './text.js';
 import { label, PALETTE, spec } from './theme.js';
@@ -26,7 +26,7 @@ export function beforeAfter(input: { rows: readonly BeforeAfterRow[]; title?: st
     ...cells[i]!.slice(0, 4).map(c => escapeHtml(printable(c))),
     r.verdict === '' ? '' : `<span class="${r.verdict === 'worse' ? 'tb-bad' : 'tb-good'}">${escapeHtml(r.verdict)}</span>`,
   ]);
-  return new Figure({
+  return figure({
     kind: 'beforeAfter',
     title,
     spec: spec({

@@ -37,7 +37,23 @@ export interface FigureParts {
  * A figure is data: equal input gives an equal figure, and nothing is drawn until a host asks (contract 7). In a notebook
  * it shows itself when it is the last expression of a cell: Vega-Lite and PNG where there is a chart, else HTML; always text.
  */
-export class Figure implements FigureParts {
+export interface Figure extends FigureParts {
+  /** The figure as a MIME bundle. A chart comes with a PNG, which GitHub and old front ends show. */
+  [JUPYTER_DISPLAY](): Promise<MimeBundle>;
+  /** The bundle without the PNG, which costs a fifth of a second: for updates of a live figure. */
+  quickBundle(): MimeBundle;
+}
+
+/** A figure of the user's own making, from its plain parts. */
+export function figure(parts: FigureParts): Figure {
+  return new PlainFigure(parts);
+}
+
+export function isFigure(value: unknown): value is Figure {
+  return value instanceof PlainFigure;
+}
+
+class PlainFigure implements Figure {
   readonly kind: string;
   readonly title?: string;
   readonly spec?: VegaLiteSpec;
@@ -54,7 +70,6 @@ export class Figure implements FigureParts {
     this.alt = parts.alt;
   }
 
-  /** The figure as a MIME bundle. A chart comes with a PNG, which GitHub and old front ends show. */
   async [JUPYTER_DISPLAY](): Promise<MimeBundle> {
     const bundle = this.quickBundle();
     if (!this.spec) return bundle;
@@ -62,7 +77,6 @@ export class Figure implements FigureParts {
     return { ...bundle, 'image/png': Buffer.from(png).toString('base64') };
   }
 
-  /** The bundle without the PNG, which costs a fifth of a second: for updates of a live figure. */
   quickBundle(): MimeBundle {
     // A front end prefers HTML to Vega-Lite, so a bundle carries one or the other.
     if (this.spec) return { [VEGALITE_MIME]: this.spec, 'text/plain': this.text };

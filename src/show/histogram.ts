@@ -1,4 +1,4 @@
-import { Figure } from './figure.js';
+import { type Figure, figure } from './figure.js';
 import { formatNumber, round6 } from './text.js';
 import { label, PALETTE, spec } from './theme.js';
 
@@ -61,7 +61,7 @@ export function histogram(values: ArrayLike<number>, options: HistogramOptions =
   const bars = counted.map(
     b => `${formatNumber(b.from).padStart(10)} ${'█'.repeat(Math.round((b.count / most) * 40))} ${b.count}`,
   );
-  return new Figure({ kind: 'histogram', title, spec: chart, text: [label(title, 120), ...bars, alt].join('\n'), alt });
+  return figure({ kind: 'histogram', title, spec: chart, text: [label(title, 120), ...bars, alt].join('\n'), alt });
 }
 
 function binned(sorted: Float64Array, bins: number): { from: number; to: number; count: number }[] {

@@ -1,6 +1,6 @@
 /** Figures: plain data → Vega-Lite spec or safe HTML; rendering, live updating, and the hosts that show them. */
 export { type BeforeAfterRow, beforeAfter } from './before-after.js';
-export { Figure, type FigureParts, JUPYTER_DISPLAY, VEGALITE_MIME, type VegaLiteSpec } from './figure.js';
+export { type Figure, type FigureParts, figure, isFigure, JUPYTER_DISPLAY, VEGALITE_MIME, type VegaLiteSpec } from './figure.js';
 export { type HistogramOptions, histogram } from './histogram.js';
 export { type DisplayOptions, display } from './hosts.js';
 export { type LiveOptions, type LiveRun, type LiveView, live } from './live.js';

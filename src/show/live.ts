@@ -104,12 +104,18 @@ class Painter {
     const start = performance.now();
     try {
       const bundle = this.#draw(UPDATE_POINTS).quickBundle();
-      this.#enqueue(() => this.#spot!.show(bundle));
+      const drawn = performance.now() - start;
+      this.#enqueue(() => {
+        const begin = performance.now();
+        const sent = this.#spot!.show(bundle);
+        // Handing over (serialising) costs too; waiting for the other side does not.
+        this.#next = Math.max(this.#next, start + (drawn + performance.now() - begin) / SHARE);
+        return sent;
+      });
     } catch (error) {
       complain(error);
     }
-    const cost = performance.now() - start;
-    this.#next = start + Math.max(this.#every, cost / SHARE);
+    this.#next = Math.max(this.#next, start + this.#every);
   }
 
   /** The state of now with its PNG; repeated should the run go on meanwhile and then rest. */

@@ -1,5 +1,5 @@
 import { BadInput, quote } from '../base/core/index.js';
-import { Figure } from './figure.js';
+import { type Figure, figure } from './figure.js';
 import { lttb, smoothed } from './series.js';
 import { formatNumber, round6, sparkline } from './text.js';
 import { label, PALETTE, spec } from './theme.js';
@@ -129,7 +129,7 @@ export function lossCurve(history: LossHistory, options: LossCurveOptions = {}):
     },
   };
   const body = withRate ? { vconcat: [loss, rate], spacing: 8 } : loss;
-  return new Figure({
+  return figure({
     kind: 'lossCurve',
     title,
     spec: spec({ title, subtitle: alt, description: `${label(title, 120)}. ${alt}`, data: { values }, ...body }),

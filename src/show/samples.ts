@@ -1,4 +1,4 @@
-import { Figure } from './figure.js';
+import { type Figure, figure } from './figure.js';
 import { htmlTable, textTable } from './table.js';
 import { cut, escapeHtml, oneLine, printable } from './text.js';
 
@@ -47,7 +47,7 @@ export function samples(items: readonly Sample[], options: SamplesOptions = {}):
     ...(judged.length > 0 ? [`<span class="${s.correct ? 'tb-good' : 'tb-bad'}">${verdict(s)}</span>`] : []),
   ]);
   const text = shown.map(s => [...fields.map(f => oneLine(cut(f.of(s) ?? '', 60))), ...(judged.length > 0 ? [verdict(s)] : [])]);
-  return new Figure({
+  return figure({
     kind: 'samples',
     title,
     html: htmlTable({ title, note, names, cells: html }),

@@ -13,6 +13,9 @@ const DROPPED = new Set(
   ),
 );
 const ATTRIBUTES = /^(class|title|role|dir|colspan|rowspan|scope|tabindex|aria-[a-z]+)$/;
+// Colours, borders and alignment; no function but rgb(), so nothing is loaded and nothing leaves its place.
+const STYLE =
+  /^\s*(?:color|background-color|border|border-(?:top|right|bottom|left)|text-align|font-weight)\s*:(?:[#\w.%\s-]|rgba?\([\d\s.,%]*\))+$/;
 const TAG = /<(\/?)([a-zA-Z][a-zA-Z0-9-]*)((?:"[^"]*"|'[^']*'|[^'">])*)>|<!--[\s\S]*?(?:-->|$)|<[!?][^>]*>/g;
 const ATTRIBUTE = /([a-zA-Z][\w-]*)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)/g;
 
@@ -67,8 +70,14 @@ function attributes(source: string): string {
   for (const [, raw, quoted] of source.matchAll(ATTRIBUTE)) {
     const name = raw!.toLowerCase();
     const value = /^["']/.test(quoted!) ? quoted!.slice(1, -1) : quoted!;
-    // The one style of ours: how strongly a token is coloured.
-    if (ATTRIBUTES.test(name) || (name === 'style' && /^--w:\d{1,3}%$/.test(value))) kept.push(` ${name}="${reescape(value)}"`);
+    if (ATTRIBUTES.test(name)) kept.push(` ${name}="${reescape(value)}"`);
+    else if (name === 'style')
+      kept.push(
+        ` style="${value
+          .split(';')
+          .filter(declaration => STYLE.test(declaration))
+          .join(';')}"`,
+      );
   }
   return kept.join('');
 }

@@ -1,5 +1,5 @@
 import { BadInput, quote } from '../base/core/index.js';
-import { Figure } from './figure.js';
+import { type Figure, figure } from './figure.js';
 import { cut, displayWidth, escapeHtml, formatCell, oneLine, pad, printable } from './text.js';
 import { htmlVars } from './theme.js';
 
@@ -8,7 +8,7 @@ export type TableSource =
   | readonly object[]
   | { columns: readonly string[]; data: readonly (readonly unknown[])[] }
   | { columnNames(): string[]; numRows(): number; objects(options?: object): object[] }
-  | { columns: readonly string[]; values: readonly (readonly unknown[])[] };
+  | { columns: readonly string[]; values: readonly unknown[] };
 
 export interface TableOptions {
   title?: string;
@@ -42,7 +42,7 @@ export function table(source: TableSource, options: TableOptions = {}): Figure {
     row.map(value => ({ html: escapeHtml(printable(cut(formatCell(value), CELL))), text: cell(value) })),
   );
   const html = htmlTable({ title, note, names, cells: cells.map(r => r.map(c => c.html)), numeric });
-  return new Figure({
+  return figure({
     kind: 'table',
     ...(title === undefined ? {} : { title }),
     html,
@@ -144,7 +144,7 @@ function grid(source: TableSource, limit: number): Grid {
   }
   const data = Array.isArray(shape.data) ? shape.data : shape.values;
   if (Array.isArray(shape.columns) && Array.isArray(data)) {
-    return { columns: shape.columns.map(String), rows: data.slice(0, limit).map(row => [...row]), total: data.length };
+    return { columns: shape.columns.map(String), rows: data.slice(0, limit).map(row => (Array.isArray(row) ? [...row] : [row])), total: data.length };
   }
   throw new BadInput({
     problem: 'a table needs rows',

@@ -1,4 +1,4 @@
-import { Figure } from './figure.js';
+import { type Figure, figure } from './figure.js';
 import { cut, escapeHtml, formatNumber, oneLine, printable, visible } from './text.js';
 import { htmlVars } from './theme.js';
 
@@ -59,7 +59,7 @@ export function tokens(view: TokenView | readonly TokenView[], options: TokensOp
     [...(nested && v.title ? [oneLine(cut(v.title, 200))] : []), plain(v, limit), summary(v)].join('\n'),
   );
   const key = `${oneLine(cut(title, 200))}   [control] (masked) «trained»`;
-  return new Figure({ kind: 'tokens', title, html, text: [key, ...texts].join('\n'), alt });
+  return figure({ kind: 'tokens', title, html, text: [key, ...texts].join('\n'), alt });
 }
 
 /** The mask view for a terminal with colours; each trained token in bold, its loss by shade where losses are given. */
@@ -136,20 +136,32 @@ function span(token: TokenCell, position: number, top: number): string {
   // A break after each token lets lines wrap between tokens; one that ends in a line break also breaks the line.
   const text = escapeHtml(shown).replaceAll('\n', '<br>');
   const inner = kind === 'trained' ? `<b>${text}</b>` : kind === 'control' ? `<i>${text}</i>` : text;
-  const share = strength(token, top);
-  const style = share === undefined ? '' : ` style="--w:${share}%"`;
+  const style = inlineStyle(kind, token.control, strength(token, top));
   return (
-    `<span class="tb-tok tb-${kind}${token.control && token.trained ? ' tb-control' : ''}" role="listitem" tabindex="0" dir="auto"${style} title="${tip}" ` +
+    `<span class="tb-tok tb-${kind}${token.control && token.trained ? ' tb-control' : ''}" role="listitem" tabindex="0" dir="auto" style="${style}" title="${tip}" ` +
     `aria-label="${tip}">${inner}</span><wbr>`
   );
 }
 
-/** Per cent of the full colour: by weight, and by loss where there is one. */
-function strength(token: TokenCell, top: number): number | undefined {
-  if (!token.trained) return undefined;
-  const weight = Math.min(1, Math.max(0, token.weight ?? 1));
+/** How strongly a trained token is coloured, from 0 to 1: by its weight, and by its loss where there is one. */
+function strength(token: TokenCell, top: number): number {
+  const weight = Number.isFinite(token.weight) ? Math.min(1, Math.max(0, token.weight!)) : 1;
   const share = top > 0 && Number.isFinite(token.loss) ? Math.min(1, Math.max(0, token.loss! / top)) : 0.4;
-  return Math.round(weight * (12 + 58 * share));
+  return weight * (FAINT + (FULL - FAINT) * share);
+}
+
+/** Opacity of a trained token that paid no loss, and of one that paid much. */
+const FAINT = 0.12;
+const FULL = 0.7;
+
+/**
+ * Inline, because JupyterLab takes style sheets (but not these) away from a notebook it does not trust, as a reader's first
+ * copy is. Translucent, so that they fit light and dark.
+ */
+function inlineStyle(kind: State, control: boolean, opacity: number): string {
+  const border = control ? 'border:1px dashed #c16b9a;' : '';
+  if (kind !== 'trained') return control ? border : 'color:#808080';
+  return `${border}background-color:rgba(31,132,196,${opacity.toFixed(2)});border-bottom:2px solid #1f84c4`;
 }
 
 function describe(token: TokenCell, position: number): string {
@@ -157,13 +169,18 @@ function describe(token: TokenCell, position: number): string {
   const role = oneLine(cut(token.role, 40));
   return [
     `“${cut(token.text, TOKEN, text => oneLine(text).replaceAll(' ', '·'))}”`,
-    `id ${token.id}`,
+    `id ${exact(token.id)}`,
     `position ${position}`,
     `role ${role}${token.control ? ' (control token)' : ''}`,
     token.trained ? `trained${weight}` : 'not trained',
-    ...(token.label === undefined ? [] : [`label ${token.label}`]),
+    ...(token.label === undefined ? [] : [`label ${exact(token.label)}`]),
     ...(token.loss === undefined || Number.isNaN(token.loss) ? [] : [`loss ${formatNumber(token.loss)} nats`]),
   ].join(', ');
+}
+
+/** An id as it is, without the thousands separators of a quantity. */
+function exact(id: number): string {
+  return cut(oneLine(String(id)), 20);
 }
 
 function summary(view: TokenView): string {
@@ -175,11 +192,14 @@ function summary(view: TokenView): string {
 }
 
 function legend(withLoss: boolean): string {
-  const item = (kind: State, text: string) => `<span class="tb-tok tb-${kind}" style="--w:40%">${text}</span>`;
-  const scale = withLoss ? ' <span class="tb-scale">less loss <span class="tb-ramp"></span> more loss</span>' : '';
+  const item = (kind: State, text: string, opacity = 0.35) =>
+    `<span class="tb-tok tb-${kind}" style="${inlineStyle(kind, kind === 'control', opacity)}">${text}</span>`;
+  const trained = withLoss
+    ? `${item('trained', '<b>trained, less loss</b>', FAINT)} ${item('trained', '<b>more loss</b>', FULL)}`
+    : item('trained', '<b>trained</b>');
   return (
     `<p class="tb-legend">${item('control', '<i>control token</i>')} ${item('masked', 'masked: read, not trained')} ` +
-    `${item('trained', '<b>trained</b>')}${scale} <span>· space ↵ line break → tab</span></p>`
+    `${trained} <span>· space ↵ line break → tab</span></p>`
   );
 }
 
@@ -197,15 +217,12 @@ export const TOKENS_CSS: string =
   'position:relative;border-radius:6px;padding:8px 10px;background:var(--tb-paper);overflow-wrap:anywhere}' +
   '.tb-tok{border-radius:3px;padding:1px 0;margin-right:1px;unicode-bidi:isolate;-webkit-box-decoration-break:clone;box-decoration-break:clone}' +
   '.tb-tok b{font-weight:600}.tb-tok i{font-style:normal}' +
-  '.tb-masked{color:var(--tb-faint)}' +
-  '.tb-control{color:var(--tb-ctlink);outline:1px dashed var(--tb-ctl);outline-offset:-1px;padding:1px 3px}' +
-  '.tb-trained{color:var(--tb-ink);background:color-mix(in srgb,var(--tb-on) var(--w,40%),transparent);border-bottom:2px solid var(--tb-on)}' +
+  '.tb-control{color:var(--tb-ctlink);padding:1px 3px}' +
+  '.tb-trained{color:var(--tb-ink)}' +
   '.tb-toks .tb-tok:hover,.tb-toks .tb-tok:focus-visible{outline:2px solid var(--tb-ink);outline-offset:0;}' +
   '.tb-toks .tb-tok:hover::after,.tb-toks .tb-tok:focus-visible::after{content:attr(title);position:absolute;left:8px;max-width:calc(100% - 16px);' +
   'margin-top:1.9em;z-index:3;font-weight:400;font-style:normal;unicode-bidi:plaintext;padding:6px 9px;border-radius:5px;background:var(--tb-tip);color:var(--tb-tipink);font:12px/1.5 Inter,system-ui,sans-serif;' +
   'pointer-events:none;box-shadow:0 2px 8px #0005}' +
-  '.tb-ramp{display:inline-block;width:60px;height:10px;vertical-align:-1px;border-radius:2px;' +
-  'background:linear-gradient(90deg,color-mix(in srgb,var(--tb-on) 12%,transparent),color-mix(in srgb,var(--tb-on) 70%,transparent))}' +
   '.tb-tokens .tb-note{color:var(--tb-faint);font-size:12px;margin:5px 0 0}';
 
 function isMany(view: TokenView | readonly TokenView[]): view is readonly TokenView[] {

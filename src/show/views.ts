@@ -1,6 +1,6 @@
 import { isViewable, type MimeBundle, setRenderer, VIEW, type View } from '../base/core/index.js';
 import { type BeforeAfterRow, beforeAfter } from './before-after.js';
-import { Figure, JUPYTER_DISPLAY } from './figure.js';
+import { type Figure, isFigure, JUPYTER_DISPLAY } from './figure.js';
 import { type LossHistory, lossCurve } from './loss-curve.js';
 import { type Sample, samples } from './samples.js';
 import { isTable, type TableSource, table } from './table.js';
@@ -50,7 +50,7 @@ function properties(data: unknown, title: string): Figure {
  * arquero table, a danfo DataFrame. Undefined for all else.
  */
 export function toFigure(value: unknown): Figure | undefined {
-  if (value instanceof Figure) return value;
+  if (isFigure(value)) return value;
   if (isViewable(value)) return figureOf(value[VIEW]());
   return isTable(value) ? table(value) : undefined;
 }

@@ -1,16 +1,17 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VENV_PYTHON } from '../../setup/paths.mjs';
+import { ensureBuilt } from '../helpers/built.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'tunebook-cli-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-beforeAll(() => {
-  execFileSync(process.execPath, [join(ROOT, 'setup/build.mjs'), '--if-stale'], { stdio: 'inherit' });
+beforeAll(async () => {
+  await ensureBuilt();
   if (!existsSync(VENV_PYTHON)) throw new Error('.venv is missing: "npm run setup" makes it');
 });
 
@@ -55,7 +56,11 @@ function run(args: string[], onOutput?: (text: string, kill: (signal: NodeJS.Sig
   });
 }
 
-const outputOf = (path: string, cell: number) => JSON.parse(readFileSync(path, 'utf8')).cells[cell].outputs;
+const outputOf = (path: string, cell: number) => {
+  const { outputs } = JSON.parse(readFileSync(path, 'utf8')).cells[cell];
+  for (const output of outputs) if (Array.isArray(output.text)) output.text = output.text.join('');
+  return outputs;
+};
 
 describe('tunebook run', () => {
   it('executes a notebook, follows its progress, and prints the figures it published', async () => {
@@ -94,7 +99,7 @@ import time; time.sleep(1)`,
     expect(out).toContain('cell 2/2  Training');
     expect(out).toContain('training [####################] 100 % 60/60 steps');
     expect(out).toMatch(
-      /backend used +wasm\n +held-out accuracy +0\.00 → 0\.79\n +loss on base text +1\.61 → 2\.37 \(it forgot 0\.76 nats a token\)\n/,
+      /backend used +wasm\n +held-out accuracy +0\.00 → 0\.79\n +loss on base text +1\.61 → 2\.37 \(forgot 0\.76 nats a token\)\n/,
     );
     expect(outputOf(join(folder, 'good-run/good.ipynb'), 1)[0].text).toContain('begin');
     expect(readFileSync(join(folder, 'good-run/good.html'), 'utf8')).toContain('begin');

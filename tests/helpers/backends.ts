@@ -1,17 +1,27 @@
 import { type BackendName, use } from '../../src/base/backend/index.js';
 import { TunebookError } from '../../src/base/core/index.js';
 
+/** A backend and whether this machine has it. */
+export interface Usable {
+  backend: BackendName;
+  here: boolean;
+}
+
 /**
- * Start a backend for a test file. Returns false, with the reason printed, when this machine lacks it;
- * `TUNEBOOK_REQUIRE_NATIVE=1` (CI) makes that a failure.
+ * Which of these backends work here, for `describe.skipIf(!here)`; the reason of a skip is printed.
+ * `TUNEBOOK_REQUIRE_NATIVE=1` (CI) makes a missing native backend a failure instead.
  */
-export async function started(name: BackendName): Promise<boolean> {
-  try {
-    await use(name);
-    return true;
-  } catch (error) {
-    if (!(error instanceof TunebookError) || process.env.TUNEBOOK_REQUIRE_NATIVE === '1') throw error;
-    console.warn(`skipped on ${name}: ${error.message}`);
-    return false;
+export async function usable(...names: BackendName[]): Promise<Usable[]> {
+  const found: Usable[] = [];
+  for (const backend of names) {
+    try {
+      await use(backend);
+      found.push({ backend, here: true });
+    } catch (error) {
+      if (!(error instanceof TunebookError) || (backend === 'native' && process.env.TUNEBOOK_REQUIRE_NATIVE === '1')) throw error;
+      console.warn(`skipped on ${backend}: ${error.message}`);
+      found.push({ backend, here: false });
+    }
   }
+  return found;
 }

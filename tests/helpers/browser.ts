@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
-import { type Browser, chromium } from 'playwright-core';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -22,4 +24,32 @@ export const skipBrowser: boolean = (() => {
 export async function launchBrowser(): Promise<Browser> {
   if (chromiumPath === undefined) throw new Error('no Chromium found: apt install chromium, or set TUNEBOOK_CHROMIUM');
   return chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
+}
+
+/** vega and vega-lite as scripts of the page: what a notebook front end draws our specs with. */
+export async function addVega(page: Page): Promise<void> {
+  const modules = join(createRequire(import.meta.url).resolve('../../package.json'), '../node_modules');
+  await page.addScriptTag({ path: join(modules, 'vega/build/vega.min.js') });
+  await page.addScriptTag({ path: join(modules, 'vega-lite/build/vega-lite.min.js') });
+}
+
+/** Draw each spec into the page, with interaction; returns how many charts stand there. */
+export async function drawSpecs(page: Page, specs: readonly object[]): Promise<number> {
+  return page.evaluate(
+    async texts => {
+      // biome-ignore lint/suspicious/noExplicitAny: globals of the scripts above
+      const { vega, vegaLite } = window as any;
+      for (const text of texts) {
+        const container = document.body.appendChild(document.createElement('div'));
+        const view = new vega.View(vega.parse(vegaLite.compile(JSON.parse(text)).spec), {
+          renderer: 'svg',
+          container,
+          hover: true,
+        });
+        await view.runAsync();
+      }
+      return document.querySelectorAll('svg.marks').length;
+    },
+    specs.map(spec => JSON.stringify(spec)),
+  );
 }

@@ -2,15 +2,23 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensureBuilt } from '../helpers/built.js';
 
 export const ROOT: string = join(import.meta.dirname, '../..');
+
+export interface Installed {
+  folder: string;
+  /** Paths that npm ships. */
+  files: string[];
+  remove: () => void;
+}
 
 /**
  * A project that has tunebook installed as a user would have it: the files that `npm pack` ships, unpacked, and its
  * dependencies beside it (links to ours, so nothing is downloaded). Returns its folder and the function that removes it.
  */
-export function installedPackage(): { folder: string; files: string[]; remove: () => void } {
-  execFileSync(process.execPath, [join(ROOT, 'setup/build.mjs'), '--if-stale'], { stdio: 'inherit' });
+export async function installedPackage(): Promise<Installed> {
+  await ensureBuilt();
   const folder = mkdtempSync(join(tmpdir(), 'tunebook-installed-'));
   const modules = join(folder, 'node_modules');
   mkdirSync(modules);

@@ -3,16 +3,16 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MAJORS, nodeOf } from '../../setup/nodes.mjs';
-import { installedPackage, ROOT } from './installed.js';
+import { type Installed, installedPackage, ROOT } from './installed.js';
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const SUBPATHS: string[] = Object.keys(manifest.exports)
   .filter(path => path !== '.' && path !== './package.json')
   .map(path => path.slice(2));
 
-let installed: ReturnType<typeof installedPackage>;
-beforeAll(() => {
-  installed = installedPackage();
+let installed: Installed;
+beforeAll(async () => {
+  installed = await installedPackage();
 });
 afterAll(() => installed?.remove());
 

@@ -76,6 +76,20 @@ describe.each(working)('on %s', name => {
     expect(footprint()).toEqual(empty);
   });
 
+  it('the loss hook adds its term to loss and gradient', async () => {
+    await backend.use(name);
+    const rows = unevenRows(4);
+    const one = async (strength: number) => {
+      const loss: train.Hooks['loss'] = ({ weights, labels }) =>
+        tf.mul(tf.sum(tf.square(weights.get('model.norm.weight')!)), strength * labels.size) as tf.Scalar;
+      return (await trained({ rows, batchSize: 4, steps: 1, hooks: { loss } })).history;
+    };
+    const [without, withTerm] = [await one(0), await one(0.5)];
+    // Sixteen ones, squared, halved; as a sum over the labelled positions it comes out as it is after the division.
+    expect(withTerm.loss[0]! - without.loss[0]!).toBeCloseTo(8, 4);
+    expect(withTerm.gradNorm[0]!).toBeGreaterThan(without.gradNorm[0]! + 0.5);
+  });
+
   it('the seed decides everything', async () => {
     await backend.use(name);
     const rows = unevenRows(12);

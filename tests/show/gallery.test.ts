@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { page, renderPng } from '../../src/show/index.js';
-import { launchBrowser, skipBrowser } from '../helpers/browser.js';
+import { addVega, drawSpecs, launchBrowser, skipBrowser } from '../helpers/browser.js';
 import { gallery } from './examples.js';
 
 /** Screenshots land here for a person to look at; TUNEBOOK_SCREENSHOTS names a folder that stays. */
@@ -57,6 +57,28 @@ describe.skipIf(skipBrowser)('the gallery in Chromium', () => {
     expect(await tip()).toMatch(/loss 2\.7 nats/);
     expect(await paris.getAttribute('aria-label')).toContain('loss 2.7 nats');
     await tab.close();
+  });
+});
+
+describe.skipIf(skipBrowser)('the loss curve where vega draws it', () => {
+  it('follows the pointer with a rule', async () => {
+    const browser = await launchBrowser();
+    try {
+      const tab = await browser.newPage();
+      await tab.setContent('<div id="chart"></div>');
+      await addVega(tab);
+      const rules = () =>
+        tab
+          .locator('.mark-rule.role-mark line')
+          .evaluateAll(lines => lines.filter(l => Number(l.getAttribute('opacity') ?? 1) > 0).length);
+      await drawSpecs(tab, [gallery().loss!.spec!]);
+      expect(await rules()).toBe(0);
+      await tab.mouse.move(300, 200);
+      await tab.mouse.move(305, 202);
+      await expect.poll(rules).toBe(1);
+    } finally {
+      await browser.close();
+    }
   });
 });
 

@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -15,7 +13,7 @@ import {
 } from '../../src/show/index.js';
 import { markdown } from '../../src/show/markdown.js';
 import { sanitizeHtml } from '../../src/show/sanitize.js';
-import { launchBrowser, skipBrowser } from '../helpers/browser.js';
+import { addVega, drawSpecs, launchBrowser, skipBrowser } from '../helpers/browser.js';
 
 const ATTACKS = [
   '<script>window.__pwned=1</script>',
@@ -28,6 +26,7 @@ const ATTACKS = [
   'javascript:window.__pwned=1',
   '<a href="https://evil.example/">x</a><link rel=stylesheet href="https://evil.example/x.css">',
   '\u202eesrever\u2066\u200b\ud800\u0000\u001b]0;title\u0007',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: text that looks like code is the point
   'a.b[0]["c"]\\\'\n\t`${window.__pwned=1}`',
 ];
 const ALL = ATTACKS.join(' ');
@@ -165,25 +164,10 @@ describe.skipIf(skipBrowser)('hostile content in Chromium', () => {
 
   it('is inert where vega itself draws the spec, as JupyterLab does', async () => {
     const { page: opened, requests } = await tab();
-    const bundle = (name: string) =>
-      join(dirname(createRequire(import.meta.url).resolve('../../package.json')), 'node_modules', name);
     await opened.setContent('<body></body>');
-    await opened.addScriptTag({ path: bundle('vega/build/vega.min.js') });
-    await opened.addScriptTag({ path: bundle('vega-lite/build/vega-lite.min.js') });
-    const specs = ATTACKS.flatMap(hostileFigures).flatMap(figure => (figure.spec ? [JSON.stringify(figure.spec)] : []));
-    const marks = await opened.evaluate(async texts => {
-      // biome-ignore lint/suspicious/noExplicitAny: globals of the scripts above
-      const { vega, vegaLite } = window as any;
-      for (const text of texts) {
-        const holder = document.body.appendChild(document.createElement('div'));
-        await new vega.View(vega.parse(vegaLite.compile(JSON.parse(text)).spec), {
-          renderer: 'svg',
-          container: holder,
-          hover: true,
-        }).runAsync();
-      }
-      return document.querySelectorAll('svg.marks').length;
-    }, specs);
+    await addVega(opened);
+    const specs = ATTACKS.flatMap(hostileFigures).flatMap(figure => (figure.spec ? [figure.spec] : []));
+    const marks = await drawSpecs(opened, specs);
     expect(marks).toBe(specs.length);
     await opened.mouse.move(200, 200);
     await inert(opened, requests);
@@ -203,13 +187,14 @@ describe('sanitizeHtml', () => {
   it('keeps text, tables and our marks', () => {
     const table = '<div class="tb-figure"><table><tbody><tr><td dir="auto">a &lt; b</td></tr></tbody></table></div>';
     expect(sanitizeHtml(`<style>x</style>${table}`)).toBe(table);
-    expect(sanitizeHtml('<span class="tb-tok" tabindex="0" style="--w:40%" title="&#39;x&quot;">hi</span><wbr>')).toBe(
-      '<span class="tb-tok" tabindex="0" style="--w:40%" title="&#39;x&quot;">hi</span><wbr>',
+    const style = 'color:#fff;position:fixed;background-color:rgba(1,2,3,0.4);border:1px solid url(x);width:9px';
+    expect(sanitizeHtml(`<span class="tb-tok" tabindex="0" style="${style}" title="&#39;x&quot;">hi</span><wbr>`)).toBe(
+      '<span class="tb-tok" tabindex="0" style="color:#fff;background-color:rgba(1,2,3,0.4)" title="&#39;x&quot;">hi</span><wbr>',
     );
   });
   it('balances, and drops all else', () => {
     expect(sanitizeHtml('</div><b>x<i>y</b>z<img src=x onerror=1><p onclick="1" style="position:fixed">q')).toBe(
-      '<b>x<i>y</i></b>z<p>q</p>',
+      '<b>x<i>y</i></b>z<p style="">q</p>',
     );
     expect(sanitizeHtml('<script>a</script >b<script>c')).toBe('b');
     expect(sanitizeHtml('a < b <!-- c --> <scr<script>ipt>d')).toBe('a &lt; b  ipt&gt;d');

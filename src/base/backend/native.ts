@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Unavailable } from '../core/index.js';
-import { tfjs } from './gradients.js';
 import { whyNoGpu } from './gpu.js';
+import { tfjs } from './gradients.js';
 import { inspect } from './install/cache.js';
 import { type Recipe, recipeFor } from './install/recipe.js';
 
@@ -97,7 +97,9 @@ function loadQuietly(folder: string): NodeBackend['binding'] {
   } finally {
     const said = quiet.release().split('\n');
     const rest = said.filter(line => line && !/^I\d{4} |^WARNING: All log messages before absl/.test(line));
-    if (rest.length > 0) process.stderr.write(`${rest.join('\n')}\n`);
+    // That no GPU is found is told by `use` itself, in words.
+    const news = rest.filter(line => !/cuInit|[Cc]ould not find cuda drivers/.test(line));
+    if (news.length > 0) process.stderr.write(`${news.join('\n')}\n`);
   }
 }
 

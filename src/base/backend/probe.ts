@@ -5,9 +5,10 @@ import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { TunebookError } from '../core/index.js';
-import { whyNoGpu } from './gpu.js';
+import { nvidiaDriver, whyNoGpu } from './gpu.js';
 import { cacheRoot, inspect } from './install/cache.js';
 import { type Checked, checkBinding } from './install/check.js';
+import { thisMachine } from './install/machine.js';
 import { runProgram } from './install/python.js';
 import { recipeFor } from './install/recipe.js';
 import { loadedNative } from './native.js';
@@ -53,14 +54,23 @@ async function probeNative(name: 'native' | 'cuda', remember: boolean): Promise<
   const recipe = recipeFor(name);
   const manifest = inspect(recipe.folder);
   const install = `tunebook backend install ${name}`;
-  const failed = (reason: string, remedy: string): Probed => ({ name, works: false, gpu: false, reason, remedy, details: [] });
-  if (manifest === 'absent') return failed('not installed', `${install} (${Math.round(recipe.wheel.bytes / 1e6)} MB to download, once per user)`);
+  const failed = (reason: string, remedy?: string): Probed => ({ name, works: false, gpu: false, reason, remedy, details: [] });
+  if (manifest === 'absent') {
+    const driver = name === 'cuda' ? nvidiaDriver() : { version: '' };
+    if ('missing' in driver) return failed(`not installed, and of no use here: ${driver.missing}`);
+    return failed('not installed', `${install} (${Math.round(recipe.wheel.bytes / 1e6)} MB to download, once per user)`);
+  }
   if (typeof manifest === 'string') return failed(`the installation is damaged: ${manifest}`, install);
   const other = loadedNative();
   const checked = await rememberedCheck(recipe.folder, JSON.stringify(manifest.files), remember);
   if (!checked.ok) return failed(checked.problem ?? 'it does not run', `${install} --force`);
   const gpu = checked.gpu === true;
-  const words = name === 'native' ? 'computes on the CPU' : gpu ? 'computes on the GPU' : `no GPU is seen, computes on the CPU: ${whyNoGpu(recipe.folder)}`;
+  const words =
+    name === 'native'
+      ? 'computes on the CPU'
+      : gpu
+        ? 'computes on the GPU'
+        : `no GPU is seen, computes on the CPU: ${whyNoGpu(recipe.folder)}`;
   const details = [recipe.folder];
   if (other && other !== name) details.push(`this process has loaded the ${other} build: restart it to use ${name}`);
   return { name, works: true, gpu, reason: words, version: checked.version, details };
@@ -69,7 +79,7 @@ async function probeNative(name: 'native' | 'cuda', remember: boolean): Promise<
 /** A library that ran once on this processor and system runs again: only the first `use('auto')` pays the two seconds. */
 async function rememberedCheck(folder: string, files: string, remember: boolean): Promise<Checked> {
   if (!remember) return checkBinding(folder);
-  const machine = `${cpus()[0]?.model}/${process.arch}/${glibc()}`;
+  const machine = `${cpus()[0]?.model}/${process.arch}/${thisMachine().glibc}`;
   const key = createHash('sha256').update(`${folder}\n${files}\n${machine}`).digest('hex').slice(0, 24);
   const mark = join(cacheRoot(), 'ran', key);
   // A GPU may be gone tomorrow; the CPU build's answer holds.
@@ -78,16 +88,12 @@ async function rememberedCheck(folder: string, files: string, remember: boolean)
   const checked = await checkBinding(folder);
   if (checked.ok && lasting) {
     // A cache that cannot be written only means that the next process checks again.
-    await mkdir(dirname(mark), { recursive: true }).then(() => writeFile(mark, ''), () => {});
+    await mkdir(dirname(mark), { recursive: true }).then(
+      () => writeFile(mark, ''),
+      () => {},
+    );
   }
   return checked;
-}
-
-function glibc(): string {
-  const report = process.report as (NodeJS.ProcessReport & { excludeNetwork?: boolean }) | undefined;
-  if (!report) return 'unknown';
-  report.excludeNetwork = true;
-  return (report.getReport() as { header?: { glibcVersionRuntime?: string } }).header?.glibcVersionRuntime ?? 'unknown';
 }
 
 const SCRIPT = `
@@ -118,5 +124,13 @@ async function probeScript(name: 'webgpu' | 'wasm' | 'cpu'): Promise<Probed> {
       ? 'computes on the CPU, in WebAssembly'
       : 'plain JavaScript: an oracle, not an engine'
     : (line ?? stderr.split('\n').find(text => /Error/.test(text)) ?? `its process ended with status ${status}`).slice(0, 200);
-  return { name, works, gpu: false, reason, remedy: works ? undefined : 'npm install (tfjs packages damaged?)', version, details: [] };
+  return {
+    name,
+    works,
+    gpu: false,
+    reason,
+    remedy: works ? undefined : 'npm install (tfjs packages damaged?)',
+    version,
+    details: [],
+  };
 }

@@ -1,11 +1,12 @@
 import { BadInput, quote, TunebookError, Unavailable } from '../core/index.js';
+import { nvidiaDriver } from './gpu.js';
 import { registerGradients, tfjs } from './gradients.js';
 import { loadNative } from './native.js';
 import { probe } from './probe.js';
 import { smoke } from './smoke.js';
 import { BACKENDS, type BackendInfo, type BackendName } from './types.js';
 import { useWasm } from './wasm/index.js';
-import { useWebgpu } from './webgpu.js';
+import { closeWebgpu, useWebgpu } from './webgpu.js';
 
 let active: BackendInfo | undefined;
 /** Calls of `use` run one after another: two at once would fight over tfjs's one active backend. */
@@ -59,9 +60,12 @@ async function choose(name: BackendName | 'auto' | undefined): Promise<BackendIn
 async function refusal(name: BackendName): Promise<string | undefined> {
   // The active backend has computed already. Pure JavaScript cannot fail to load.
   if (active?.name === name || name === 'cpu' || name === 'wasm') return undefined;
+  // Without a driver TensorFlow's CUDA build sees no GPU: no need to load it to know.
+  const driver = name === 'cuda' ? nvidiaDriver() : undefined;
+  if (driver && 'missing' in driver) return driver.missing;
   // The rest is native code: a library built for another processor would end this process, so it is tried in a child first.
   const status = await probe(name, { remember: true });
-  if (!status.works) return status.reason;
+  if (!status.works) return status.remedy ? `${status.reason} (${status.remedy})` : status.reason;
   if (name === 'cuda' && !status.gpu) return `it would compute on the CPU (${status.reason})`;
   return undefined;
 }
@@ -77,11 +81,12 @@ function known(name: string, key: string): BackendName {
 }
 
 async function activate(name: BackendName, reason: string): Promise<BackendInfo> {
-  if (active?.name === name) {
+  const tf = tfjs();
+  // Someone may have called tf.setBackend beside us.
+  if (active?.name === name && tf.getBackend() === active.tfjsName) {
     active = { ...active, reason };
     return active;
   }
-  const tf = tfjs();
   const before = active?.tfjsName;
   registerGradients();
   try {
@@ -105,14 +110,25 @@ const starters: Record<BackendName, (reason: string) => Promise<BackendInfo>> = 
     const tf = tfjs();
     await import('@tensorflow/tfjs-backend-cpu');
     await tf.setBackend('cpu');
-    return { name: 'cpu', tfjsName: 'cpu', reason, version: tf.version_core, details: ['plain JavaScript: an oracle, not an engine'] };
+    // Its greeting at the first tensor advises an installer that no longer works.
+    (tf.backend() as unknown as { firstUse: boolean }).firstUse = false;
+    return {
+      name: 'cpu',
+      tfjsName: 'cpu',
+      reason,
+      version: tf.version_core,
+      details: ['plain JavaScript: an oracle, not an engine'],
+    };
   },
 };
 
 async function startNative(name: 'native' | 'cuda', reason: string): Promise<BackendInfo> {
   const { version, gpu, folder, note } = loadNative(name);
   if (!(await tfjs().setBackend('tensorflow'))) {
-    throw new Unavailable({ problem: `tfjs could not start the ${name} backend`, fix: `tunebook backend install ${name} --force` });
+    throw new Unavailable({
+      problem: `tfjs could not start the ${name} backend`,
+      fix: `tunebook backend install ${name} --force`,
+    });
   }
   const device = name === 'cuda' ? [gpu ? 'computes on the GPU' : `computes on the CPU: ${note}`] : [];
   return { name, tfjsName: 'tensorflow', reason, version, details: [`TensorFlow ${version} in ${folder}`, ...device] };
@@ -127,9 +143,14 @@ export function dispose(): Promise<void> {
     if (!active) return;
     const { name, tfjsName } = active;
     active = undefined;
-    // tfjs-node's backend cannot be made twice in a process (its binding holds the tensors), so it stays registered.
-    if (tfjsName !== 'tensorflow') tfjs().removeBackend(tfjsName);
-    if (name === 'webgpu') await (await import('./webgpu.js')).closeWebgpu();
+    if (name === 'webgpu') await closeWebgpu();
+    // tfjs-node's backend cannot be made twice in a process (its binding holds the tensors), so it stays.
+    if (tfjsName === 'tensorflow') return;
+    const tf = tfjs();
+    const factory = tf.findBackendFactory(tfjsName);
+    tf.removeBackend(tfjsName);
+    // Removing forgets how to make it, too; a later use() makes it anew.
+    tf.registerBackend(tfjsName, factory);
   });
   queue = result.catch(() => {});
   return result;

@@ -23,11 +23,19 @@ export async function webgpuPackages(): Promise<{ adapter: Adapter; description:
   const gpu = dawn.create([]);
   const adapter = await gpu.requestAdapter();
   if (!adapter) {
-    throw new Unavailable({ problem: 'WebGPU finds no GPU adapter on this machine', fix: 'use native or wasm; WebGPU needs a GPU with a Vulkan, Metal or D3D12 driver' });
+    throw new Unavailable({
+      problem: 'WebGPU finds no GPU adapter on this machine',
+      fix: 'use native or wasm; WebGPU needs a GPU with a Vulkan, Metal or D3D12 driver',
+    });
   }
-  const description = [adapter.info?.vendor, adapter.info?.architecture, adapter.info?.description].filter(Boolean).join(' ') || 'an adapter without a name';
+  const description =
+    [adapter.info?.vendor, adapter.info?.architecture, adapter.info?.description].filter(Boolean).join(' ') ||
+    'an adapter without a name';
   if (adapter.isFallbackAdapter || adapter.info?.isFallbackAdapter) {
-    throw new Unavailable({ problem: `WebGPU finds only a software adapter (${description}), slower than wasm`, fix: 'use native or wasm' });
+    throw new Unavailable({
+      problem: `WebGPU finds only a software adapter (${description}), slower than wasm`,
+      fix: 'use native or wasm',
+    });
   }
   // tfjs's backend asks navigator.gpu; Node ≥ 21 has a read-only navigator of its own.
   Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true, writable: true });
@@ -39,7 +47,8 @@ export async function useWebgpu(reason: string): Promise<BackendInfo> {
   const { description } = await webgpuPackages();
   const tf = tfjs();
   await import(TFJS_WEBGPU);
-  if (!(await tf.setBackend('webgpu'))) throw new Unavailable({ problem: `tfjs could not start WebGPU on ${description}`, fix: 'use native or wasm' });
+  if (!(await tf.setBackend('webgpu')))
+    throw new Unavailable({ problem: `tfjs could not start WebGPU on ${description}`, fix: 'use native or wasm' });
   return { name: 'webgpu', tfjsName: 'webgpu', reason, version: tf.version_core, details: [description] };
 }
 
@@ -57,7 +66,10 @@ async function optional<T>(name: string, load = true): Promise<T> {
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     throw new Unavailable({
-      problem: code === 'ERR_MODULE_NOT_FOUND' ? `the optional package ${name} is not installed` : `the package ${name} does not load (${(cause as Error).message})`,
+      problem:
+        code === 'ERR_MODULE_NOT_FOUND'
+          ? `the optional package ${name} is not installed`
+          : `the package ${name} does not load (${(cause as Error).message})`,
       fix: `npm install ${DAWN}@0.6 ${TFJS_WEBGPU}@4.22.0 (130 MB; worth it on a machine with a GPU)`,
       cause,
     });

@@ -64,7 +64,8 @@ export function progress(label: string, options: { total?: number; unit?: string
 }
 
 function terminalRenderer(): ProgressListener {
-  const tty = process.stderr?.isTTY === true;
+  const stderr = globalThis.process?.stderr;
+  const tty = stderr?.isTTY === true;
   const interval = tty ? 0.1 : 10;
   let last = 2 - interval;
   let drawn = false;
@@ -73,7 +74,7 @@ function terminalRenderer(): ProgressListener {
     last = event.elapsed;
     drawn = true;
     const line = formatProgress(event);
-    process.stderr.write(tty ? `\r\u001b[K${line}${event.finished ? '\n' : ''}` : `${line}\n`);
+    stderr?.write(tty ? `\r\u001b[K${line}${event.finished ? '\n' : ''}` : `${line}\n`);
   };
 }
 

@@ -12,6 +12,20 @@ export interface Viewable {
   [VIEW](): View;
 }
 
+/**
+ * Give the objects of a class their view: `setView(Run, run => ({ kind: 'run', data: … }))`. A class cannot name the symbol
+ * itself, because isolatedDeclarations refuses computed names in classes.
+ */
+export function setView<T extends object>(type: { readonly prototype: T }, view: (object: T) => View): void {
+  Object.defineProperty(type.prototype, VIEW, {
+    configurable: true,
+    writable: true,
+    value(this: T) {
+      return view(this);
+    },
+  });
+}
+
 export function isViewable(value: unknown): value is Viewable {
   return typeof (value as Partial<Viewable> | null | undefined)?.[VIEW] === 'function';
 }

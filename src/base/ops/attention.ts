@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fused } from './fused.js';
+import { gather } from './gather.js';
 import { batchMatmul } from './matmul.js';
 import type { RaggedLayout } from './ragged.js';
 
@@ -16,7 +17,7 @@ import type { RaggedLayout } from './ragged.js';
  * @param k [tokens, keyHeads · headDim]
  * @param v [tokens, keyHeads · headDim]
  * @param layout where the rows lie, see {@link RaggedLayout}
- * @param scale 1/√headDim unless told
+ * @param scale 1/√headDim unless told; 1 when the rotation of the queries has it already ({@link ropeTable})
  * @returns [tokens, heads · headDim]
  */
 export function causalAttention(
@@ -31,7 +32,7 @@ export function causalAttention(
   return fused<tf.Tensor2D>([q, k, v], save => {
     const keys = besideKeys(k, layout);
     const values = besideKeys(v, layout);
-    const queries = tf.mul(besideQueries(q, layout), scale) as tf.Tensor3D;
+    const queries = times(besideQueries(q, layout), scale);
     const p = tf.softmax(tf.add(batchMatmul(queries, keys, false, true), layout.mask)) as tf.Tensor3D;
     const out = batchMatmul(p, values);
     save(queries, keys, values, p, out);
@@ -43,7 +44,7 @@ export function causalAttention(
         const dValues = batchMatmul(p!, dOut, true, false);
         const paid = tf.sum(tf.mul(dOut, out!), 2, true);
         const dScores = tf.mul(p!, tf.sub(batchMatmul(dOut, values!, false, true), paid)) as tf.Tensor3D;
-        const dQueries = tf.mul(batchMatmul(dScores, keys!), scale);
+        const dQueries = times(batchMatmul(dScores, keys!), scale);
         const dKeys = batchMatmul(dScores, queries!, true, false);
         return [
           back(dQueries, layout.queryBack, [tokens, heads * headDim]),
@@ -55,11 +56,15 @@ export function causalAttention(
   });
 }
 
+function times(x: tf.Tensor3D, scale: number): tf.Tensor3D {
+  return scale === 1 ? x : tf.mul(x, scale);
+}
+
 /** Flat keys or values laid row beside row: [rows · keyHeads, time, headDim]. Not differentiable by itself. */
 export function besideKeys(flat: tf.Tensor2D, layout: RaggedLayout): tf.Tensor3D {
   const { tokens, keyHeads, lengths, time } = layout;
   const headDim = flat.shape[1] / keyHeads;
-  const slices = tf.gather(tf.reshape(flat, [tokens * keyHeads, headDim]), layout.keyIndex);
+  const slices = gather(tf.reshape(flat, [tokens * keyHeads, headDim]), layout.keyIndex);
   return tf.reshape(slices, [lengths.length * keyHeads, time, headDim]);
 }
 
@@ -67,11 +72,11 @@ export function besideKeys(flat: tf.Tensor2D, layout: RaggedLayout): tf.Tensor3D
 function besideQueries(flat: tf.Tensor2D, layout: RaggedLayout): tf.Tensor3D {
   const { tokens, heads, keyHeads, lengths, time } = layout;
   const headDim = flat.shape[1] / heads;
-  const slices = tf.gather(tf.reshape(flat, [tokens * heads, headDim]), layout.queryIndex);
+  const slices = gather(tf.reshape(flat, [tokens * heads, headDim]), layout.queryIndex);
   return tf.reshape(slices, [lengths.length * keyHeads, (heads / keyHeads) * time, headDim]);
 }
 
 function back(beside: tf.Tensor, index: tf.Tensor1D, shape: [number, number]): tf.Tensor2D {
   const headDim = beside.shape[2]!;
-  return tf.reshape(tf.gather(tf.reshape(beside, [-1, headDim]), index), shape);
+  return tf.reshape(gather(tf.reshape(beside, [-1, headDim]), index), shape);
 }

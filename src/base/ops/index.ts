@@ -1,5 +1,6 @@
 export * from './attention.js';
 export * from './fused.js';
+export * from './gather.js';
 export * from './linear.js';
 export * from './linear-cross-entropy.js';
 export * from './matmul.js';

@@ -83,17 +83,12 @@ function indices(
 }
 
 function causalMask(lengths: readonly number[], time: number, heads: number, keyHeads: number): tf.Tensor3D {
-  const rows = lengths.length;
-  const one = new Float32Array(rows * time * time).fill(MASKED);
+  const size = time * time;
+  const mask = new Float32Array(lengths.length * heads * size).fill(MASKED);
   lengths.forEach((length, row) => {
-    for (let i = 0; i < time; i++) {
-      const from = (row * time + i) * time;
-      one.fill(0, from + (i < length ? 0 : length), from + i + 1);
-    }
+    const first = row * heads * size;
+    for (let i = 0; i < time; i++) mask.fill(0, first + i * time + (i < length ? 0 : length), first + i * time + i + 1);
+    for (let head = 1; head < heads; head++) mask.copyWithin(first + head * size, first, first + size);
   });
-  return tf.tidy(() => {
-    const perRow = tf.tensor4d(one, [rows, 1, time, time]);
-    const group = heads / keyHeads;
-    return tf.reshape(tf.tile(perRow, [1, heads, 1, 1]), [rows * keyHeads, group * time, time]);
-  });
+  return tf.tensor3d(mask, [lengths.length * keyHeads, (heads / keyHeads) * time, time]);
 }

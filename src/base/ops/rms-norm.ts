@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fused } from './fused.js';
+import { matmul } from './matmul.js';
 
 /**
  * Root-mean-square norm (Zhang & Sennrich 2019): y = w ∘ x̂ with x̂ = x · r and r = (mean(x²) + ε)^−½ over the last axis.
@@ -10,6 +11,7 @@ import { fused } from './fused.js';
  * @param weight [width]
  */
 export function rmsNorm(x: tf.Tensor2D, weight: tf.Tensor1D, epsilon: number): tf.Tensor2D {
+  const width = x.shape[1];
   return fused<tf.Tensor2D>([x, weight], save => {
     const r = tf.rsqrt(tf.add(tf.mean(tf.mul(x, x), 1, true), epsilon));
     const normed = tf.mul(x, r);
@@ -20,7 +22,8 @@ export function rmsNorm(x: tf.Tensor2D, weight: tf.Tensor1D, epsilon: number): t
         const paid = tf.mul(dy, normed!);
         const dw = tf.sum(paid, 0);
         const g = tf.mul(dy, weight!);
-        const along = tf.mean(tf.mul(paid, weight!), 1, true);
+        // mean(g ∘ x̂) = paid · w / width: a product instead of a pass over the matrix and a sum.
+        const along = tf.div(matmul(paid as tf.Tensor2D, tf.reshape(weight!, [width, 1])), width);
         return [tf.mul(tf.sub(g, tf.mul(normed!, along)), r!), dw];
       },
     };

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fused } from './fused.js';
+import { gather } from './gather.js';
 
 /**
  * Rows of a matrix by index: an embedding look-up, or the labelled positions of a batch. y_i = x_{rows_i}.
@@ -14,7 +15,7 @@ export function gatherRows(x: tf.Tensor2D, rows: tf.Tensor1D): tf.Tensor2D {
   return fused<tf.Tensor2D>([x], save => {
     save(rows);
     return {
-      value: tf.gather(x, rows),
+      value: gather(x, rows),
       gradient: (dy, [rows]) => [tf.unsortedSegmentSum(dy, rows as tf.Tensor1D, count)],
     };
   });

@@ -48,14 +48,13 @@ export class KeyValueCache {
     const positions = this.#lengths.map(length => length + this.#added);
     this.#added++;
     const frequencies = ropeFrequencies(headDim, ropeTheta);
-    const queryRope = ropeTable(positions, frequencies, heads);
-    const keyRope = keyHeads === heads ? queryRope : ropeTable(positions, frequencies, keyHeads);
+    const queryRope = ropeTable(positions, frequencies, heads, headDim ** -0.5);
+    const keyRope = ropeTable(positions, frequencies, keyHeads);
     const mask = this.#gaps && tf.concat([this.#gaps, tf.zeros([rows * keyHeads, 1, this.#added])], 2);
-    const scale = 1 / Math.sqrt(headDim);
     return (q, k, v, layer) => {
       const keys = this.#append(this.#keys, layer, rope(k, keyRope));
       const values = this.#append(this.#values, layer, v);
-      const queries = tf.reshape(tf.mul(rope(q, queryRope), scale), [rows * keyHeads, group, headDim]) as tf.Tensor3D;
+      const queries = tf.reshape(rope(q, queryRope), [rows * keyHeads, group, headDim]) as tf.Tensor3D;
       const scores = batchMatmul(queries, keys, false, true);
       const p = tf.softmax(mask ? tf.add(scores, mask) : scores) as tf.Tensor3D;
       return tf.reshape(batchMatmul(p, values), [rows, heads * headDim]);

@@ -13,7 +13,7 @@ export interface GenerateOptions extends SamplingOptions {
   maxNewTokens?: number;
   /** Seed of the sampling; every row has its own stream, so that a row's text does not depend on its neighbours. */
   seed?: number;
-  /** Tokens that end a row; the model's end-of-sequence tokens unless told. The one that ended a row is part of its ids. */
+  /** Tokens that end a row; the model's own ({@link Model.stopIds}) unless told. The one that ended a row is part of its ids. */
   stopIds?: readonly number[];
   /** 1 real, 0 padding; for rows that are padded. */
   attentionMask?: number[][];
@@ -39,7 +39,7 @@ export async function generate(
   options: GenerateOptions,
 ): Promise<Generated> {
   checkOptions(options);
-  const { maxNewTokens = 64, seed = 0, stopIds = model.config.eosTokenIds, signal } = options;
+  const { maxNewTokens = 64, seed = 0, stopIds = model.stopIds, signal } = options;
   const random = new Random(seed);
   const streams = rows.map((_, row) => random.fork(`row ${row}`));
   const stops = new Set(stopIds);
@@ -87,7 +87,7 @@ function prefill(model: Model, cache: KeyValueCache, rows: number[][]): tf.Tenso
     const attend = (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layer: number) => {
       const turned = rope(k, packed.keyRope);
       cache.fill(layer, turned, v, packed.layout);
-      return causalAttention(rope(q, packed.queryRope), turned, v, packed.layout);
+      return causalAttention(rope(q, packed.queryRope), turned, v, packed.layout, 1);
     };
     const hidden = decode(packed.ids, weights, model.config, attend, last);
     return matmul(hidden, weights.get(headName(model.config)) as tf.Tensor2D, false, true);

@@ -1,4 +1,6 @@
+export type { ModelInput, TrainBatch } from './batch.js';
 export { type DecoderConfig, type Preset, parseConfig } from './config.js';
+export type { Weights } from './decoder.js';
 export type { Generated, GenerateOptions } from './generate.js';
 export { type InitOptions, init, load } from './load.js';
 export {
@@ -6,8 +8,6 @@ export {
   type LossOptions,
   type LossSum,
   Model,
-  type ModelInput,
-  type TrainBatch,
   type TrainPass,
 } from './model.js';
 export { createParameter, type ModelParameter } from './parameter.js';

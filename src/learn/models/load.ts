@@ -1,5 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { use } from '../../base/backend/index.js';
 import { BadInput, progress, quote } from '../../base/core/index.js';
 import { type DecoderConfig, decoderConfig, type Preset, parseConfig } from './config.js';
 import { Model } from './model.js';
@@ -27,9 +29,11 @@ export function init(from: Preset | Partial<DecoderConfig>, options: InitOptions
 /**
  * Load a model directory as transformers writes it: config.json and model.safetensors, or shards with
  * model.safetensors.index.json; float32, float16 and bfloat16 weights become float32. Throws BadInput, before any weight
- * is allocated, for an unknown architecture and for missing, unknown or mis-shaped weights, all of them listed.
+ * is allocated, for an unknown architecture and for missing, unknown or mis-shaped weights, all of them listed. Where no
+ * backend was chosen yet, `backend.use()` chooses.
  */
 export async function load(dir: string): Promise<Model> {
+  if (!tf.engine().backendName) await use();
   const configFile = join(dir, 'config.json');
   const rawConfig = await readJson(configFile);
   const config = parseConfig(rawConfig, configFile);

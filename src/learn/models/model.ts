@@ -1,27 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BadInput, quote, VIEW, type View, type Viewable } from '../../base/core/index.js';
+import { BadInput, setView } from '../../base/core/index.js';
 import { causalAttention, linearCrossEntropy, matmul, rope, tokenCrossEntropy } from '../../base/ops/index.js';
+import { type ModelInput, type TrainBatch, targets, unpad } from './batch.js';
 import type { DecoderConfig } from './config.js';
 import { type Attend, decode, headName, type Weights } from './decoder.js';
 import { type Generated, type GenerateOptions, generate } from './generate.js';
 import { type Packed, pack } from './packed.js';
 import type { ModelParameter } from './parameter.js';
 import { saveModel } from './save.js';
-
-/** Rows as a model takes them: rectangular with a mask (1 real, 0 padding), or ragged without one. */
-export interface ModelInput {
-  ids: number[][];
-  attentionMask?: number[][];
-}
-
-/** Rows to train on, ragged, without padding. */
-export interface TrainBatch {
-  ids: number[][];
-  /** As long as `ids` and unshifted: `labels[t]` is what position t − 1 must predict; −100 where nothing is trained. */
-  labels: number[][];
-  /** Factor of every token's loss; 1 where absent. */
-  weights?: number[][];
-}
 
 /** A loss before it is normalised (contract 2): an optimizer step divides Σ numerators by Σ denominators. */
 export interface LossSum {
@@ -48,7 +34,7 @@ export interface TrainPass {
 
 /** Options of {@link Model.lossAndGradients}. */
 export interface LossOptions {
-  /** A differentiable term that is added to the numerator, e.g. the KL to a reference. */
+  /** A differentiable term that is added to the numerator, e.g. the KL to a reference. Not called for a batch without labels. */
   extra?: (pass: TrainPass) => tf.Scalar;
 }
 
@@ -62,7 +48,7 @@ export interface LossAndGradients {
 }
 
 /** A Llama-shape decoder with its weights. Made by {@link load} or {@link init}. */
-export class Model implements Viewable {
+export class Model {
   readonly #byName: Map<string, ModelParameter>;
   #disposed = false;
 
@@ -86,6 +72,13 @@ export class Model implements Viewable {
         fix: 'model.parameters.map(p => p.name) lists them',
       });
     return found;
+  }
+
+  /** Tokens that end a generation: generation_config.json's, as chat models stop at more than config.json names, else config.json's. */
+  get stopIds(): number[] {
+    const eos = this.original.generation?.eos_token_id;
+    const ids = (Array.isArray(eos) ? eos : [eos]).filter(id => Number.isInteger(id));
+    return ids.length > 0 ? (ids as number[]) : this.config.eosTokenIds;
   }
 
   /** Number of weights, e.g. 333,216. */
@@ -118,12 +111,13 @@ export class Model implements Viewable {
 
   /**
    * Loss and gradients of a batch, summed over its trained tokens. No product works on padding and logits exist for
-   * labelled positions only, so a batch costs what its rows cost one by one.
+   * labelled positions only, so a batch costs what its rows cost one by one. Without a single label everything is zero.
    */
   lossAndGradients(batch: TrainBatch, options: LossOptions = {}): LossAndGradients {
+    this.#alive();
     const { keep, labels, weights, denominator } = targets(batch, this.config);
     const trained = this.parameters.filter(p => p.trainable);
-    if (keep.length === 0 && !options.extra) {
+    if (keep.length === 0) {
       const gradients = trained.map(p => tf.zeros([...p.shape]));
       return { numerator: tf.scalar(0), denominator, unit: 'token', gradients };
     }
@@ -146,7 +140,8 @@ export class Model implements Viewable {
         const logits = () => tf.matMul(hidden, head, false, true) as tf.Tensor2D;
         return tf.add(loss, options.extra({ hidden, head, labels: labelT, logits, weights: current }));
       };
-      const { value, grads } = tf.valueAndGrads(forward)(trained.map(p => values.get(p.name)!));
+      const inputs = trained.map(p => values.get(p.name)!);
+      const { value, grads } = inputs.length > 0 ? tf.valueAndGrads(forward)(inputs) : { value: forward(), grads: [] };
       packed.dispose();
       return { numerator: value as tf.Scalar, denominator, unit: 'token' as const, gradients: grads };
     });
@@ -198,16 +193,6 @@ export class Model implements Viewable {
     for (const parameter of this.parameters) parameter.dispose();
   }
 
-  [VIEW](): View {
-    const { config, size, bytes } = this;
-    const trainable = this.parameters.reduce((sum, p) => sum + (p.trainable ? p.size : 0), 0);
-    const weights = this.parameters.map(p => ({ name: p.name, shape: [...p.shape], trainable: p.trainable }));
-    return {
-      kind: 'model',
-      data: { architecture: 'LlamaForCausalLM', config: { ...config }, parameters: size, trainable, bytes, weights },
-    };
-  }
-
   /** The values of all weights for a pass without gradients; the caller disposes them (tidy). */
   readWeights(): Weights {
     this.#alive();
@@ -244,73 +229,16 @@ export class Model implements Viewable {
   }
 }
 
+setView(Model, ({ config, size, bytes, parameters }) => {
+  const trainable = parameters.reduce((sum, p) => sum + (p.trainable ? p.size : 0), 0);
+  const weights = parameters.map(p => ({ name: p.name, shape: [...p.shape], trainable: p.trainable }));
+  return {
+    kind: 'model',
+    data: { architecture: 'LlamaForCausalLM', config: { ...config }, parameters: size, trainable, bytes, weights },
+  };
+});
+
 /** Attention of every token to the earlier ones of its row. */
 function attendWithin(packed: Packed): Attend {
-  return (q, k, v) => causalAttention(rope(q, packed.queryRope), rope(k, packed.keyRope), v, packed.layout);
-}
-
-/** The positions that predict a labelled token: their place among the tokens, label and weight. */
-function targets(
-  { ids, labels, weights }: TrainBatch,
-  { vocabSize }: DecoderConfig,
-): { keep: Int32Array; labels: Int32Array; weights: Float32Array; denominator: number } {
-  const keep: number[] = [];
-  const wanted: number[] = [];
-  const factors: number[] = [];
-  let start = 0;
-  let denominator = 0;
-  ids.forEach((row, b) => {
-    const [label, weight] = [labels[b], weights?.[b]];
-    if (label?.length !== row.length || (weights && weight?.length !== row.length))
-      throw new BadInput({
-        problem: `Row ${b} has not one label${weights ? ' and weight' : ''} a token`,
-        expected: `${row.length}`,
-        found: `${label?.length ?? 'no'} labels${weights ? ` and ${weight?.length ?? 'no'} weights` : ''}`,
-      });
-    for (let t = 1; t < row.length; t++) {
-      const id = label[t]!;
-      if (id === -100) continue;
-      if (!(Number.isInteger(id) && id >= 0 && id < vocabSize))
-        throw new BadInput({
-          problem: `Row ${b} has a label that is no token, at position ${t}`,
-          expected: `-100 or an integer from 0 to ${vocabSize - 1}`,
-          found: quote(id),
-        });
-      keep.push(start + t - 1);
-      wanted.push(id);
-      const factor = weight?.[t] ?? 1;
-      factors.push(factor);
-      denominator += factor;
-    }
-    start += row.length;
-  });
-  return { keep: Int32Array.from(keep), labels: Int32Array.from(wanted), weights: Float32Array.from(factors), denominator };
-}
-
-/** Take padding out: the real tokens of every row and the slot [row · time + t] each came from. */
-function unpad(ids: number[][], mask?: number[][]): { rows: number[][]; slots: Int32Array; time: number } {
-  if (ids.length === 0) throw new BadInput({ problem: 'The batch has no rows', expected: 'at least one row of token ids' });
-  const time = Math.max(...ids.map(row => row.length));
-  const slots: number[] = [];
-  const rows = ids.map((row, b) => {
-    const real = mask?.[b];
-    if (mask && real?.length !== row.length)
-      throw new BadInput({
-        problem: `Row ${b} of the attention mask is not as long as its row of ids`,
-        expected: `${row.length}`,
-        found: `${real?.length ?? 'no row'}`,
-      });
-    const kept = row.filter((_, t) => real?.[t] !== 0);
-    if (kept.length === 0)
-      throw new BadInput({
-        problem: `Row ${b} has no tokens`,
-        expected: 'at least one token that is not padding',
-        fix: 'begin an empty prompt with the bos or eos token',
-      });
-    row.forEach((_, t) => {
-      if (real?.[t] !== 0) slots.push(b * time + t);
-    });
-    return kept;
-  });
-  return { rows, slots: Int32Array.from(slots), time };
+  return (q, k, v) => causalAttention(rope(q, packed.queryRope), rope(k, packed.keyRope), v, packed.layout, 1);
 }

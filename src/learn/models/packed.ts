@@ -7,6 +7,7 @@ import type { DecoderConfig } from './config.js';
 export interface Packed {
   readonly ids: tf.Tensor1D;
   readonly layout: RaggedLayout;
+  /** Carries attention's 1/√headDim. */
   readonly queryRope: RopeTable;
   readonly keyRope: RopeTable;
   /** Where every row begins among the tokens. */
@@ -26,8 +27,8 @@ export function pack(rows: readonly (readonly number[])[], config: DecoderConfig
     heads,
     keyHeads,
   );
-  const queryRope = ropeTable(positions, frequencies, heads);
-  const keyRope = keyHeads === heads ? queryRope : ropeTable(positions, frequencies, keyHeads);
+  const queryRope = ropeTable(positions, frequencies, heads, config.headDim ** -0.5);
+  const keyRope = ropeTable(positions, frequencies, keyHeads);
   const ids = tf.tensor1d(flat, 'int32');
   let start = 0;
   const starts = rows.map(row => {
@@ -45,7 +46,7 @@ export function pack(rows: readonly (readonly number[])[], config: DecoderConfig
       tf.dispose(ids);
       layout.dispose();
       queryRope.dispose();
-      if (keyRope !== queryRope) keyRope.dispose();
+      keyRope.dispose();
     },
   };
 }

@@ -7,7 +7,7 @@ import {
   type Resource,
   readResource,
 } from '../../base/backend/index.js';
-import { BadInput, type Parameter } from '../../base/core/index.js';
+import { BadInput, type Parameter, Unavailable } from '../../base/core/index.js';
 
 /** A weight of a model. */
 export interface ModelParameter extends Parameter<tf.Tensor> {
@@ -106,8 +106,13 @@ function checkShape({ name, shape }: Parameter, value: tf.Tensor): void {
     });
 }
 
-/** A weight with these first values, living where the backend in use trains it fastest. */
+/**
+ * A weight with these first values, living where the backend in use trains it fastest. Throws Unavailable before a backend
+ * was chosen.
+ */
 export function createParameter(name: string, shape: readonly number[], values: Float32Array): ModelParameter {
+  if (!tf.engine().backendName)
+    throw new Unavailable({ problem: 'No backend computes yet', fix: 'await backend.use() before a model is made' });
   const value = tf.tensor(values, [...shape], 'float32');
   try {
     return native() ? new ResourceParameter(name, value) : new VariableParameter(name, value);

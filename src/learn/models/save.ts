@@ -10,10 +10,11 @@ export async function saveModel(model: Model, dir: string): Promise<void> {
   const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
   const huggingFace = toHuggingFace(config, original.config);
   const generation = {
-    ...original.generation,
     bos_token_id: huggingFace.bos_token_id,
     eos_token_id: huggingFace.eos_token_id,
     pad_token_id: huggingFace.pad_token_id,
+    // What the model came with wins: chat models stop at more tokens than config.json names.
+    ...original.generation,
   };
   const values = (index: number) => {
     const tensor = parameters[index]!.read();

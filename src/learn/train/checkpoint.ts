@@ -90,10 +90,10 @@ async function write({ dir, every, keep = 2 }: CheckpointOptions, snapshot: Snap
   try {
     await mkdir(join(beside, 'model'), { recursive: true });
     await plan.model.save!(join(beside, 'model'));
-    const slots = new Map<string, StoredTensor>();
-    for (const [slot, parameters] of Object.entries(state.slots))
-      for (const parameter of parameters) slots.set(`${slot}/${parameter.name}`, await readParameter(parameter));
-    await writeTensors(join(beside, OPTIMIZER), slots);
+    const slots = Object.entries(state.slots).flatMap(([slot, values]) =>
+      values.map(value => ({ name: `${slot}/${value.name}`, shape: value.shape, size: value.size, value })),
+    );
+    await writeTensors(join(beside, OPTIMIZER), slots, index => readValues(slots[index]!.value));
     const { batchSize, accumulate, steps, epochs, learningRate, clip, shuffle, seed, name, scheduleName } = plan;
     const manifest: Manifest = {
       format: 1,
@@ -230,10 +230,10 @@ async function listCheckpoints(dir: string): Promise<string[]> {
   return names.filter(name => /^step-\d+$/.test(name)).sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
 }
 
-async function readParameter(parameter: Parameter<tf.Tensor>): Promise<StoredTensor> {
+function readValues(parameter: Parameter<tf.Tensor>): Float32Array {
   const tensor = parameter.read();
   try {
-    return { shape: parameter.shape, values: (await tensor.data()) as Float32Array };
+    return tensor.dataSync() as Float32Array;
   } finally {
     tensor.dispose();
   }

@@ -33,7 +33,7 @@ export interface Hooks {
 }
 
 /** Named numbers an evaluation found, e.g. `{ heldOut: 0.62 }`. */
-export type EvalResult = Record<string, number> | undefined;
+export type EvalResult = Record<string, number>;
 
 /** Call a hook; an error in it names the hook and the step. */
 export async function callHook<T>(name: string, step: number, call: () => T | Promise<T>): Promise<T> {

@@ -2,10 +2,10 @@ import { BadInput, type ErrorParts, quote } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import { type EncodeSummary, encodeRows, type Tokenizer } from '../../prepare/tokens/index.js';
+import { checkNumber, refuseUnknown } from './check.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { Hooks } from './hooks.js';
 import { adamw } from './optimizers/adamw.js';
-import { checkNumber } from './optimizers/check.js';
 import { constant, cosine, linear, type Schedule, type ScheduleName } from './schedules.js';
 import { countLabels } from './step.js';
 import type { Optimizer, TrainableModel, TrainRow } from './types.js';
@@ -296,19 +296,4 @@ function checkedRow(key: string, row: TrainRow, index: number, maxLength: number
     labels: row.labels.slice(0, maxLength),
     weights: row.weights?.slice(0, maxLength),
   };
-}
-
-export function refuseUnknown(where: string, options: object, known: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue;
-    const near =
-      known.find(name => name.toLowerCase() === key.toLowerCase().replaceAll(/[_-]/g, '')) ??
-      known.find(name => name.startsWith(key.slice(0, 4)));
-    throw new BadInput({
-      problem: `${where} has no option "${key}"`,
-      where: { key },
-      expected: `one of ${known.join(', ')}`,
-      fix: near ? `did you mean "${near}"?` : 'leave it out',
-    });
-  }
 }

@@ -1,4 +1,4 @@
-import { BadInput, host, type Progress, progress, shield, VIEW, type View, type Viewable } from '../../base/core/index.js';
+import { BadInput, host, type Progress, progress, setView, shield } from '../../base/core/index.js';
 import type { EncodeSummary } from '../../prepare/tokens/index.js';
 import { emptyHistory, type History, record, type StepReport } from './history.js';
 import { callHook } from './hooks.js';
@@ -26,7 +26,7 @@ export interface Driver {
   dispose?(): void;
 }
 
-/** What {@link Run} shows of itself. */
+/** What a {@link Run} shows of itself, as `show` draws it: the view of kind 'run'. */
 export interface RunView {
   name: string;
   total: number;
@@ -38,7 +38,7 @@ export interface RunView {
  * A training run (contract 5). Pulling it drives it – `for await (const report of run)` or `await run.finish()` – and
  * nothing else does: displays and loggers subscribe with {@link onStep}. `break` pauses; iterating again goes on.
  */
-export class Run implements AsyncIterable<StepReport>, Viewable {
+export class Run implements AsyncIterable<StepReport> {
   readonly name: string;
   /** The model being trained; `train.resume` may have loaded it. */
   readonly model: TrainableModel;
@@ -156,11 +156,6 @@ export class Run implements AsyncIterable<StepReport>, Viewable {
     };
   }
 
-  [VIEW](): View {
-    const data: RunView = { name: this.name, total: this.total, status: this.#status, history: this.history };
-    return { kind: 'run', data };
-  }
-
   /** One step, or undefined when the run came to rest. */
   async #advance(): Promise<StepReport | undefined> {
     try {
@@ -217,3 +212,8 @@ export class Run implements AsyncIterable<StepReport>, Viewable {
     return undefined;
   }
 }
+
+setView(Run, ({ name, total, status, history }) => {
+  const data: RunView = { name, total, status, history };
+  return { kind: 'run', data };
+});

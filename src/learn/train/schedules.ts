@@ -1,4 +1,5 @@
 import { BadInput, quote } from '../../base/core/index.js';
+import { refuseUnknown } from './check.js';
 
 /**
  * A learning-rate schedule: the factor on the learning rate at optimizer step `step` (0 is the first) of `total`.
@@ -19,11 +20,13 @@ export interface ScheduleOptions {
 
 /** Factor 1 after the warm-up (transformers' `get_constant_schedule_with_warmup`). */
 export function constant(options: Pick<ScheduleOptions, 'warmup'> = {}): Schedule {
+  refuseUnknown('constant', options, ['warmup']);
   return withWarmup(options.warmup, () => 1);
 }
 
 /** Straight line from 1 to `floor` (transformers' `get_linear_schedule_with_warmup` has floor 0). */
 export function linear(options: ScheduleOptions = {}): Schedule {
+  refuseUnknown('linear', options, ['warmup', 'floor']);
   const floor = checkFloor(options.floor);
   return withWarmup(options.warmup, done => floor + (1 - floor) * (1 - done));
 }
@@ -33,6 +36,7 @@ export function linear(options: ScheduleOptions = {}): Schedule {
  * `get_cosine_schedule_with_warmup` has floor 0, `get_cosine_with_min_lr_schedule_with_warmup` the others).
  */
 export function cosine(options: ScheduleOptions = {}): Schedule {
+  refuseUnknown('cosine', options, ['warmup', 'floor']);
   const floor = checkFloor(options.floor);
   return withWarmup(options.warmup, done => floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * done)));
 }

@@ -108,7 +108,7 @@ export class SftDriver implements Driver {
     const last = report.step === this.total;
     if (hooks.onEval && (last || (evaluateEvery && report.step % evaluateEvery === 0))) {
       const found = await callHook('onEval', report.step, () => hooks.onEval!(report, context));
-      if (found) run.evaluations.push({ step: report.step, ...found });
+      run.evaluations.push({ step: report.step, ...found });
     }
     if (checkpoint && report.step % (checkpoint.every ?? this.total) === 0) await this.#save(run);
   }

@@ -7,13 +7,20 @@ export interface StoredTensor {
   values: Float32Array;
 }
 
-/** Write float32 tensors as a safetensors file: 8 bytes header length, JSON header, raw little-endian values. */
-export async function writeTensors(path: string, tensors: ReadonlyMap<string, StoredTensor>): Promise<void> {
+/**
+ * Write float32 tensors as a safetensors file: 8 bytes header length, JSON header, raw little-endian values. `read` gives
+ * the values of the tensor at an index, asked for one after the other, so that only one is held at a time.
+ */
+export async function writeTensors(
+  path: string,
+  tensors: readonly { name: string; shape: readonly number[]; size: number }[],
+  read: (index: number) => Float32Array,
+): Promise<void> {
   const header: Record<string, unknown> = {};
   let end = 0;
-  for (const [name, { shape, values }] of tensors) {
+  for (const { name, shape, size } of tensors) {
     const begin = end;
-    end += values.byteLength;
+    end += size * 4;
     header[name] = { dtype: 'F32', shape, data_offsets: [begin, end] };
   }
   // Padding to eight bytes keeps the values aligned for readers that map the file.
@@ -21,8 +28,15 @@ export async function writeTensors(path: string, tensors: ReadonlyMap<string, St
   const padded = Buffer.concat([json, Buffer.alloc(-json.length & 7, ' ')]);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
-  const bodies = [...tensors.values()].map(({ values }) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  await writeFileAtomic(path, [length, padded, ...bodies]);
+  function* chunks(): Generator<Uint8Array> {
+    yield length;
+    yield padded;
+    for (let i = 0; i < tensors.length; i++) {
+      const { buffer, byteOffset, byteLength } = read(i);
+      yield new Uint8Array(buffer, byteOffset, byteLength);
+    }
+  }
+  await writeFileAtomic(path, chunks());
 }
 
 /** Read a file written by {@link writeTensors} (or any safetensors file of float32 tensors). */

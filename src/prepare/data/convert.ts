@@ -37,16 +37,23 @@ function fromAlpaca(value: Record<string, unknown>): Converted {
         key,
         `the row has no "${key}"`,
         `a string in "${key}"`,
-        keys.length ? `only the keys ${keys.slice(0, 8).map(k => quote(k, 40)).join(', ')}` : 'no keys at all',
+        keys.length
+          ? `only the keys ${keys
+              .slice(0, 8)
+              .map(k => quote(k, 40))
+              .join(', ')}`
+          : 'no keys at all',
         `add "${key}" to the row or delete the row; readRows(…, {onBad: 'skip'}) skips and lists such rows`,
       );
     }
     if (typeof value[key] !== 'string') return malformed(key, `"${key}" is not text`, 'a string', describe(value[key]));
   }
   const input = isMissing(value.input) ? '' : value.input;
-  if (typeof input !== 'string') return malformed('input', '"input" is not text', 'a string, or no "input" at all', describe(input));
+  if (typeof input !== 'string')
+    return malformed('input', '"input" is not text', 'a string, or no "input" at all', describe(input));
   const system = isMissing(value.system) ? '' : value.system;
-  if (typeof system !== 'string') return malformed('system', '"system" is not text', 'a string, or no "system" at all', describe(system));
+  if (typeof system !== 'string')
+    return malformed('system', '"system" is not text', 'a string, or no "system" at all', describe(system));
 
   const { instruction, output } = value as { instruction: string; output: string };
   if (instruction.trim() === '' && input.trim() === '') return { kind: 'unusable', reason: '"instruction" is empty' };
@@ -61,17 +68,33 @@ function fromAlpaca(value: Record<string, unknown>): Converted {
 function fromMessages(value: Record<string, unknown>): Converted {
   const list = value.messages;
   if (!Array.isArray(list)) {
-    return malformed('messages', 'messages is not a list', 'an array of {"role", "content"}', 'messages' in value ? describe(list) : 'no such key');
+    return malformed(
+      'messages',
+      'messages is not a list',
+      'an array of {"role", "content"}',
+      'messages' in value ? describe(list) : 'no such key',
+    );
   }
   const messages: Message[] = [];
   for (const [i, item] of list.entries()) {
     const at = `messages[${i}]`;
-    if (!isObject(item)) return malformed(at, 'a message is not an object', 'an object with "role" and "content"', describe(item));
+    if (!isObject(item))
+      return malformed(at, 'a message is not an object', 'an object with "role" and "content"', describe(item));
     if (!ROLES.includes(item.role as string)) {
-      return malformed(`${at}.role`, 'unknown role', `one of ${ROLES.join(', ')}`, 'role' in item ? quote(item.role) : 'no "role"');
+      return malformed(
+        `${at}.role`,
+        'unknown role',
+        `one of ${ROLES.join(', ')}`,
+        'role' in item ? quote(item.role) : 'no "role"',
+      );
     }
     if (typeof item.content !== 'string') {
-      return malformed(`${at}.content`, 'content is not text', 'a string', 'content' in item ? describe(item.content) : 'no "content"');
+      return malformed(
+        `${at}.content`,
+        'content is not text',
+        'a string',
+        'content' in item ? describe(item.content) : 'no "content"',
+      );
     }
     const message: Message = { role: item.role as Role, content: item.content };
     if (typeof item.input === 'string' && item.input !== '') message.input = item.input;
@@ -84,7 +107,8 @@ function fromMessages(value: Record<string, unknown>): Converted {
     messages.push(message);
   }
   if (messages.length === 0) return { kind: 'unusable', reason: '"messages" is empty' };
-  if (!messages.some(m => m.role === 'assistant')) return { kind: 'unusable', reason: 'no assistant message: nothing to train on' };
+  if (!messages.some(m => m.role === 'assistant'))
+    return { kind: 'unusable', reason: 'no assistant message: nothing to train on' };
   if (messages.every(m => m.role !== 'assistant' || m.content.trim() === '')) {
     return { kind: 'unusable', reason: 'every assistant message is empty' };
   }
@@ -93,7 +117,12 @@ function fromMessages(value: Record<string, unknown>): Converted {
 
 function fromText(value: Record<string, unknown>): Converted {
   if (typeof value.text !== 'string') {
-    return malformed('text', 'text is not a string', 'a string in "text"', 'text' in value ? describe(value.text) : 'no such key');
+    return malformed(
+      'text',
+      'text is not a string',
+      'a string in "text"',
+      'text' in value ? describe(value.text) : 'no such key',
+    );
   }
   if (value.text.trim() === '') return { kind: 'unusable', reason: '"text" is empty' };
   return { kind: 'row', row: finish([{ role: 'assistant', content: value.text }], value, ['text']) };

@@ -1,4 +1,4 @@
-export { readRows } from './read.js';
+export { fromDataFrame, readRows } from './read.js';
 export { split } from './split.js';
 export { type FlatRow, type FrameLike, flatten, rowsToTable, type TableLike, toDataFrame } from './tables.js';
 export type { Message, ReadOptions, ReadReport, Role, Row, RowFormat, Rows, SkippedRow } from './types.js';

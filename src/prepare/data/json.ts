@@ -104,7 +104,11 @@ class Walker {
     if (word === 'true' || word === 'false' || word === 'null') return undefined;
     this.#at = start;
     if (word === 'NaN' || word === 'Infinity' || word === '-Infinity') {
-      return { position: start, expected: 'a JSON value (write null instead)', found: `${word}, which Python writes but JSON does not have` };
+      return {
+        position: start,
+        expected: 'a JSON value (write null instead)',
+        found: `${word}, which Python writes but JSON does not have`,
+      };
     }
     if (word) return this.#fault('a value (text needs double quotes)', word);
     if (this.#match(NUMBER)) return undefined;
@@ -122,7 +126,12 @@ class Walker {
     }
     if (c === undefined) return { position: start, expected: 'a closing double quote', found: 'the end of the text' };
     if (c === '\\') return this.#fault('a valid escape such as \\n or \\u00e9', this.text.slice(this.#at, this.#at + 2));
-    if (c === '\n' || c === '\r') return { position: start, expected: 'a closing double quote on the same line', found: 'a line break inside the text (write \\n)' };
+    if (c === '\n' || c === '\r')
+      return {
+        position: start,
+        expected: 'a closing double quote on the same line',
+        found: 'a line break inside the text (write \\n)',
+      };
     return this.#fault('no control characters inside a text', `U+${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
   }
 
@@ -135,7 +144,11 @@ class Walker {
 
   #fault(expected: string, found?: string): Fault {
     const here = this.text[this.#at];
-    return { position: this.#at, expected, found: found ?? (here === undefined ? 'the end of the text' : here === '\u0000' ? 'a NUL byte' : JSON.stringify(here)) };
+    return {
+      position: this.#at,
+      expected,
+      found: found ?? (here === undefined ? 'the end of the text' : here === '\u0000' ? 'a NUL byte' : JSON.stringify(here)),
+    };
   }
 }
 

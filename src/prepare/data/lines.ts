@@ -25,21 +25,40 @@ export async function inspectFile(path: string): Promise<{ size: number; first: 
   try {
     const stat = await file.stat();
     if (stat.isDirectory()) throw unreadable(path, { code: 'EISDIR' });
+    // Pipes cannot be looked into without losing what was read.
+    if (!stat.isFile() && !stat.isCharacterDevice()) return { size: 0, first: '' };
     const buffer = new Uint8Array(4096);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
     const head = buffer.subarray(0, bytesRead);
-    if (stat.isFile() && stat.size === 0) throw empty(path);
+    if (stat.isFile() && bytesRead === 0) throw empty(path);
     if (head[0] === GZIP[0] && head[1] === GZIP[1]) {
-      throw new BadInput({ problem: 'the file is gzip-compressed', where: { file: path }, expected: 'JSON or JSONL text', fix: `run gunzip on it first` });
+      throw new BadInput({
+        problem: 'the file is gzip-compressed',
+        where: { file: path },
+        expected: 'JSON or JSONL text',
+        fix: `run gunzip on it first`,
+      });
     }
     if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff)) {
-      throw new BadInput({ problem: 'the file is UTF-16', where: { file: path }, expected: 'UTF-8 text', fix: 'save it again as UTF-8 (iconv -f UTF-16 -t UTF-8)' });
+      throw new BadInput({
+        problem: 'the file is UTF-16',
+        where: { file: path },
+        expected: 'UTF-8 text',
+        fix: 'save it again as UTF-8 (iconv -f UTF-16 -t UTF-8)',
+      });
     }
-    if (head.subarray(0, 4).toString() === '80,65,82,49') {
-      throw new BadInput({ problem: 'the file is Parquet', where: { file: path }, expected: 'JSON or JSONL text', fix: 'export it as JSONL first' });
+    if (String.fromCharCode(...head.subarray(0, 4)) === 'PAR1') {
+      throw new BadInput({
+        problem: 'the file is Parquet',
+        where: { file: path },
+        expected: 'JSON or JSONL text',
+        fix: 'export it as JSONL first',
+      });
     }
     const text = new TextDecoder('utf-8').decode(head);
     return { size: stat.size, first: /[^\s\ufeff]/.exec(text)?.[0] ?? '' };
+  } catch (error) {
+    throw error instanceof BadInput ? error : unreadable(path, error);
   } finally {
     await file.close();
   }

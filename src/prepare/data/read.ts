@@ -15,7 +15,10 @@ import type { ReadOptions, ReadReport, Row, RowFormat, Rows, SkippedRow } from '
  *   wrong type) unless `onBad: 'skip'`. A well-formed row that nothing can be learnt from (empty `output`, say) is
  *   listed in the report; when no row or less than `1 - maxSkipped` of them is left, that throws too.
  */
-export async function readRows(source: string | readonly object[] | TableLike | FrameLike, options: ReadOptions = {}): Promise<Rows> {
+export async function readRows(
+  source: string | readonly object[] | TableLike | FrameLike,
+  options: ReadOptions = {},
+): Promise<Rows> {
   if (typeof source === 'string') return readFileRows(source, options);
   if (Array.isArray(source)) return readMemory(source, 'memory', options);
   if (isTable(source)) return readMemory(source.objects(), 'arquero', options);
@@ -28,6 +31,11 @@ export async function readRows(source: string | readonly object[] | TableLike | 
   });
 }
 
+/** Rows of a danfo DataFrame with the columns `instruction`, `input` and `output`: {@link readRows} under the name that goes with `toDataFrame`. */
+export function fromDataFrame(frame: FrameLike, options: ReadOptions = {}): Promise<Rows> {
+  return readRows(frame, options);
+}
+
 async function readFileRows(path: string, options: ReadOptions): Promise<Rows> {
   const { size, first } = await inspectFile(path);
   const collector = new Collector(path, options);
@@ -36,7 +44,6 @@ async function readFileRows(path: string, options: ReadOptions): Promise<Rows> {
   else await readStream(path, size, collector);
   return collector.finish();
 }
-
 
 function readArray(path: string, text: string, collector: Collector): void {
   let values: unknown;
@@ -63,7 +70,9 @@ function readObjects(path: string, text: string, collector: Collector): void {
     return;
   }
   if (detectFormat(whole) === undefined) {
-    const arrays = isObject(whole) ? Object.keys(whole).filter(key => Array.isArray((whole as Record<string, unknown>)[key])) : [];
+    const arrays = isObject(whole)
+      ? Object.keys(whole).filter(key => Array.isArray((whole as Record<string, unknown>)[key]))
+      : [];
     throw new BadInput({
       problem: 'the top level is not an array of rows',
       where: { file: path, line: 1 },
@@ -145,7 +154,11 @@ class Collector {
     this.#options = options;
     const { format = 'auto' } = options;
     if (!['auto', 'alpaca', 'messages', 'text'].includes(format)) {
-      throw new BadInput({ problem: `unknown format ${quote(format)}`, expected: 'auto, alpaca, messages or text', fix: 'leave format out' });
+      throw new BadInput({
+        problem: `unknown format ${quote(format)}`,
+        expected: 'auto, alpaca, messages or text',
+        fix: 'leave format out',
+      });
     }
     if (format !== 'auto') this.#format = format;
   }
@@ -159,7 +172,10 @@ class Collector {
         line,
         expected: `a row like ${LAYOUTS}`,
         found: describe(value),
-        fix: isObject(value) && 'conversations' in value ? 'rename "conversations" to "messages", "from" to "role" and "value" to "content"' : 'rename the keys',
+        fix:
+          isObject(value) && 'conversations' in value
+            ? 'rename "conversations" to "messages", "from" to "role" and "value" to "content"'
+            : 'rename the keys',
       });
     }
     this.#format = format;
@@ -201,12 +217,21 @@ class Collector {
       throw new BadInput({
         problem: `${skipped.length} of ${this.#read} rows cannot be used`,
         where: { file: this.#source, line: skipped[0]?.line },
-        expected: this.#rows.length === 0 ? 'at least one usable row' : `at most ${Math.round(maxSkipped * 100)} % unusable rows (maxSkipped)`,
+        expected:
+          this.#rows.length === 0
+            ? 'at least one usable row'
+            : `at most ${Math.round(maxSkipped * 100)} % unusable rows (maxSkipped)`,
         found: `${first.join('; ')}${skipped.length > 5 ? '; …' : ''}`,
         fix: this.#rows.length === 0 ? 'correct the rows' : 'correct the rows, or raise maxSkipped if this is meant',
       });
     }
-    const report: ReadReport = { source: this.#source, format: this.#format!, read: this.#read, kept: this.#rows.length, skipped };
+    const report: ReadReport = {
+      source: this.#source,
+      format: this.#format!,
+      read: this.#read,
+      kept: this.#rows.length,
+      skipped,
+    };
     return Object.assign(this.#rows, { report });
   }
 }

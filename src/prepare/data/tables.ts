@@ -83,11 +83,13 @@ export async function toDataFrame(rows: readonly Row[]): Promise<FrameLike> {
     throw new Unavailable({
       problem: 'danfojs-node cannot be loaded',
       found: error instanceof Error ? error.message.split('\n')[0] : String(error),
-      fix: 'npm install danfojs-node@1.2.0 (and see "Tables" in the README for the overrides it needs), or use data.rowsToTable (arquero)',
+      fix: 'npm install danfojs-node@1.2.0, or use data.rowsToTable (arquero)',
       cause: error,
     });
   }
   const { DataFrame } = danfo.default?.DataFrame ? danfo.default : danfo;
   // danfo infers column types from values and stumbles over null.
-  return new DataFrame(flatten(rows).map(row => ({ ...row, task: row.task ?? '', source: row.source ?? '', line: row.line ?? 0 })));
+  return new DataFrame(
+    flatten(rows).map(row => ({ ...row, task: row.task ?? '', source: row.source ?? '', line: row.line ?? 0 })),
+  );
 }

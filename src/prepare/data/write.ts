@@ -27,7 +27,8 @@ export async function writeRows(path: string, rows: readonly Row[], options: Wri
   const encoder = new TextEncoder();
   function* chunks(): Generator<Uint8Array> {
     // Rows are encoded some at a time: the whole text is never held.
-    const [open, between, close] = format === 'json' ? ['[\n', ',\n', rows.length ? '\n]\n' : ']\n'] : ['', '\n', rows.length ? '\n' : ''];
+    const [open, between, close] =
+      format === 'json' ? ['[\n', ',\n', rows.length ? '\n]\n' : ']\n'] : ['', '\n', rows.length ? '\n' : ''];
     let text = open!;
     for (const [i, row] of rows.entries()) {
       text += (i > 0 ? between : '') + line(row, i);
@@ -44,7 +45,11 @@ export async function writeRows(path: string, rows: readonly Row[], options: Wri
 function isAlpaca(messages: readonly Message[]): boolean {
   const turn = messages[0]?.role === 'system' ? messages.slice(1) : messages;
   return (
-    turn.length === 2 && turn[0]!.role === 'user' && turn[1]!.role === 'assistant' && messages.every(m => m.weight === undefined) && !turn[1]!.input
+    turn.length === 2 &&
+    turn[0]!.role === 'user' &&
+    turn[1]!.role === 'assistant' &&
+    messages.every(m => m.weight === undefined) &&
+    !turn[1]!.input
   );
 }
 

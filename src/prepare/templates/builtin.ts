@@ -45,7 +45,14 @@ export const alpaca: Template = {
     const segments: Segment[] = [];
     const template = (text: string) => segments.push({ text, role: 'template', control: true, trained: false });
     const content = (text: string, message: number) => {
-      if (text !== '') segments.push({ text, role: messages[message]!.role, control: false, trained: messages[message]!.role === 'assistant', message });
+      if (text !== '')
+        segments.push({
+          text,
+          role: messages[message]!.role,
+          control: false,
+          trained: messages[message]!.role === 'assistant',
+          message,
+        });
     };
     template(user.input ? WITH_INPUT : WITHOUT_INPUT);
     if (system && messages[0]!.content !== '') {
@@ -60,7 +67,8 @@ export const alpaca: Template = {
     template('\n\n### Response:');
     if (assistant) {
       content(assistant.content, system + 1);
-      if (options.eosToken) segments.push({ text: options.eosToken, role: 'assistant', control: true, trained: true, message: system + 1 });
+      if (options.eosToken)
+        segments.push({ text: options.eosToken, role: 'assistant', control: true, trained: true, message: system + 1 });
     }
     return segments;
   },

@@ -79,7 +79,8 @@ export function define(format: TemplateFormat): Template {
         push({ text: fill(turn.after), role: 'template', control: true, trained: false, message: i });
       }
       if (folded !== '') throw refused(name, 'system without a user message', 0);
-      if (options.addGenerationPrompt) push({ text: fill(format.assistant.before), role: 'assistant', control: true, trained: false });
+      if (options.addGenerationPrompt)
+        push({ text: fill(format.assistant.before), role: 'assistant', control: true, trained: false });
       return segments;
     },
   };

@@ -73,7 +73,11 @@ const BYTE = /^<0x([0-9A-Fa-f]{2})>$/;
  * Find each token of a pre-tokenised text in the normalised text, from left to right.
  * @returns [start, end) of each token in UTF-16 units of `text`, or undefined when tokens and text do not fit together.
  */
-export function alignTokens(tokens: readonly string[], text: string, spelling: Spelling): { starts: number[]; ends: number[] } | undefined {
+export function alignTokens(
+  tokens: readonly string[],
+  text: string,
+  spelling: Spelling,
+): { starts: number[]; ends: number[] } | undefined {
   const starts: number[] = [];
   const ends: number[] = [];
   let p = 0;

@@ -65,7 +65,10 @@ export function encodeRows(rows: readonly Row[], options: EncodeRowsOptions): En
     longest: 0,
     warnings: template.stop
       .filter(text => text !== 'eos' && tokenizer.splitAdded(text)[0]?.id === undefined)
-      .map(text => `${JSON.stringify(text)} of template ${template.name} is no token of this tokenizer: it is spelled out, and generation cannot stop on it`),
+      .map(
+        text =>
+          `${JSON.stringify(text)} of template ${template.name} is no token of this tokenizer: it is spelled out, and generation cannot stop on it`,
+      ),
   };
   const encoded: EncodedRow[] = [];
   const bar = progress('encoding', { total: rows.length, unit: 'rows' });
@@ -101,7 +104,10 @@ export function encodeRows(rows: readonly Row[], options: EncodeRowsOptions): En
     throw new BadInput({
       problem: `${dropped.length} of ${rows.length} rows train nothing`,
       where: { file: dropped[0]!.source, line: dropped[0]!.line },
-      expected: encoded.length === 0 ? 'at least one row to train on' : `at most ${Math.round(maxDropped * 100)} % dropped rows (maxDropped)`,
+      expected:
+        encoded.length === 0
+          ? 'at least one row to train on'
+          : `at most ${Math.round(maxDropped * 100)} % dropped rows (maxDropped)`,
       found: some.join(' · '),
       fix: 'choose a template that fits the rows, or a larger maxLength',
     });

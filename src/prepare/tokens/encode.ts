@@ -1,7 +1,7 @@
 import { BadInput, quote } from '../../base/core/index.js';
 import type { Message } from '../data/index.js';
 import { get, type Segment, type Template } from '../templates/index.js';
-import { EncodedRow, type EncodedParts, IGNORED } from './encoded.js';
+import { type EncodedParts, EncodedRow, IGNORED } from './encoded.js';
 import type { Pieces } from './engine.js';
 import type { Tokenizer } from './tokenizer.js';
 import { verify } from './verify.js';
@@ -46,7 +46,10 @@ export function encode(messages: readonly Message[], options: EncodeOptions): En
  * Ids of the prompt that asks for the next assistant turn. With `boundary: 'split'` they are exactly the beginning of what
  * {@link encode} gives for the same conversation with its answer.
  */
-export function encodePrompt(messages: readonly Message[], options: Pick<EncodeOptions, 'tokenizer' | 'template' | 'boundary'>): number[] {
+export function encodePrompt(
+  messages: readonly Message[],
+  options: Pick<EncodeOptions, 'tokenizer' | 'template' | 'boundary'>,
+): number[] {
   return assemble(messages, options, true).ids;
 }
 
@@ -109,7 +112,8 @@ function assemble(
   const flush = () => {
     let from = 0;
     for (const to of [...cuts, run.length]) {
-      if (to > from) tokenizer.encodeInto(run.slice(from, to), from > 0 ? 'inside' : atStart ? 'start' : 'section', out, runStart + from);
+      if (to > from)
+        tokenizer.encodeInto(run.slice(from, to), from > 0 ? 'inside' : atStart ? 'start' : 'section', out, runStart + from);
       from = Math.max(from, to);
     }
     if (run !== '') atStart = false;
@@ -171,9 +175,17 @@ function build(messages: readonly Message[], options: EncodeOptions): EncodedPar
 }
 
 /** Which segments are trained in the end, and with what weight. */
-function strategy(rendered: readonly Segment[], messages: readonly Message[], train: string): { segments: Segment[]; weightOf: number[] } {
+function strategy(
+  rendered: readonly Segment[],
+  messages: readonly Message[],
+  train: string,
+): { segments: Segment[]; weightOf: number[] } {
   if (train !== 'response' && train !== 'last' && train !== 'all') {
-    throw new BadInput({ problem: `unknown value of train: ${quote(train)}`, expected: 'response, last or all', fix: "leave it out for 'response'" });
+    throw new BadInput({
+      problem: `unknown value of train: ${quote(train)}`,
+      expected: 'response, last or all',
+      fix: "leave it out for 'response'",
+    });
   }
   const last = rendered.findLast(segment => segment.trained)?.message;
   const weightOf = rendered.map(({ message }) => (message === undefined ? undefined : messages[message]?.weight) ?? 1);
@@ -188,7 +200,12 @@ function truncate(parts: EncodedParts, { maxLength, truncation = 'right', tokeni
   const n = parts.ids.length;
   if (maxLength === undefined || n <= maxLength) return parts;
   if (!Number.isInteger(maxLength) || maxLength < 2) {
-    throw new BadInput({ problem: 'maxLength is no length', expected: 'a whole number of at least 2', found: quote(maxLength), fix: 'leave it out for no limit' });
+    throw new BadInput({
+      problem: 'maxLength is no length',
+      expected: 'a whole number of at least 2',
+      found: quote(maxLength),
+      fix: 'leave it out for no limit',
+    });
   }
   if (truncation === 'drop') {
     throw new BadInput({
@@ -203,7 +220,14 @@ function truncate(parts: EncodedParts, { maxLength, truncation = 'right', tokeni
     return keepBos ? [list[0]!, ...list.slice(n - maxLength + 1)] : list.slice(n - maxLength);
   };
   const { ids, labels, weights, offsets, segmentOf } = parts;
-  const kept: EncodedParts = { ...parts, ids: cut(ids), labels: cut(labels), offsets: cut(offsets), segmentOf: cut(segmentOf), truncated: true };
+  const kept: EncodedParts = {
+    ...parts,
+    ids: cut(ids),
+    labels: cut(labels),
+    offsets: cut(offsets),
+    segmentOf: cut(segmentOf),
+    truncated: true,
+  };
   if (weights) kept.weights = cut(weights);
   // Nothing predicts the first token, whichever it is now.
   kept.labels[0] = IGNORED;

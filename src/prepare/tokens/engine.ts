@@ -50,7 +50,16 @@ class ByteLevelEngine implements Engine {
     this.#prefix = last.add_prefix_space === true;
     this.#stages = stages({ ...contentJson(json, false), pre_tokenizer: null }, config);
     this.#splitters = pre.slice(0, -1).map(component => {
-      const split = stages({ ...contentJson(json, false), normalizer: null, pre_tokenizer: component, decoder: null, model: { type: 'BPE', vocab: {}, merges: [] } }, {}).pre_tokenizer!;
+      const split = stages(
+        {
+          ...contentJson(json, false),
+          normalizer: null,
+          pre_tokenizer: component,
+          decoder: null,
+          model: { type: 'BPE', vocab: {}, merges: [] },
+        },
+        {},
+      ).pre_tokenizer!;
       return (text: string) => split(text);
     });
     if (last.use_regex !== false) this.#splitters.push(text => text.match(GPT2_PATTERN) ?? []);

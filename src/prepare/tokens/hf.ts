@@ -72,7 +72,10 @@ export function contentJson(json: TokenizerJson, inside: boolean): TokenizerJson
     vocab = vocab.map(([token, score], id) => (id === unk ? [token, score] : [rename(token, id), score]));
   } else if (hidden.size > 0 && (model.type !== 'BPE' || model.ignore_merges === true)) {
     vocab = Object.fromEntries(
-      Object.entries(vocab as Record<string, number>).map(([token, id]) => [token === model.unk_token ? token : rename(token, id), id]),
+      Object.entries(vocab as Record<string, number>).map(([token, id]) => [
+        token === model.unk_token ? token : rename(token, id),
+        id,
+      ]),
     );
   }
   return {

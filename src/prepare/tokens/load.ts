@@ -48,7 +48,10 @@ async function readJson(file: string, needed: boolean): Promise<object | undefin
   } catch (error) {
     if (bytes.length === 0) throw fail('an empty file');
     if (/\.model$/.test(file)) throw fail('a SentencePiece model (convert it: transformers writes a tokenizer.json)');
-    throw fail(error instanceof SyntaxError ? `text that is not JSON (${error.message.slice(0, 120)})` : 'bytes that are not UTF-8 text', error);
+    throw fail(
+      error instanceof SyntaxError ? `text that is not JSON (${error.message.slice(0, 120)})` : 'bytes that are not UTF-8 text',
+      error,
+    );
   }
   if (typeof value !== 'object' || value === null) throw fail(`a JSON ${typeof value}`);
   return value;

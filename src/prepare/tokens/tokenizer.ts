@@ -217,7 +217,12 @@ export class Tokenizer {
     const kept = skipSpecial ? ids.filter(id => !this.isSpecial(id)) : [...ids];
     const bad = kept.find(id => !Number.isInteger(id) || id < 0);
     if (bad !== undefined) {
-      throw new BadInput({ problem: 'this is no token id', expected: `whole numbers below ${this.vocabSize}`, found: String(bad), fix: 'pass the ids of one row' });
+      throw new BadInput({
+        problem: 'this is no token id',
+        expected: `whole numbers below ${this.vocabSize}`,
+        found: String(bad),
+        fix: 'pass the ids of one row',
+      });
     }
     if (kept.length === 0) return '';
     if (!this.#byteLevel) {
@@ -285,7 +290,8 @@ class Matcher {
     for (const token of tokens) if (token.content !== '') this.#tokens.set(token.content, token);
     this.size = this.#tokens.size;
     const longestFirst = [...this.#tokens.keys()].sort((a, b) => b.length - a.length);
-    if (this.size > 0) this.#pattern = new RegExp(longestFirst.map(t => t.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'), 'g');
+    if (this.size > 0)
+      this.#pattern = new RegExp(longestFirst.map(t => t.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'), 'g');
   }
 
   split(text: string): Part[] {
@@ -297,7 +303,8 @@ class Matcher {
       const token = this.#tokens.get(match[0])!;
       let start = match.index;
       let end = start + match[0].length;
-      if (token.single_word && (/\w$/.test(text.slice(Math.max(0, start - 1), start)) || /^\w/.test(text.slice(end, end + 1)))) continue;
+      if (token.single_word && (/\w$/.test(text.slice(Math.max(0, start - 1), start)) || /^\w/.test(text.slice(end, end + 1))))
+        continue;
       if (token.lstrip) while (start > from && /\s/.test(text[start - 1]!)) start--;
       if (token.rstrip) while (end < text.length && /\s/.test(text[end]!)) end++;
       if (start < from) start = from;
@@ -313,15 +320,26 @@ class Matcher {
 /** Is this a tokenizer.json? Says what it is instead. */
 function checkJson(json: object, file: string | undefined): TokenizerJson {
   const model = (json as Partial<TokenizerJson> | null)?.model;
-  if (typeof json === 'object' && json !== null && typeof model === 'object' && model !== null && model.vocab !== undefined) return json as TokenizerJson;
+  if (typeof json === 'object' && json !== null && typeof model === 'object' && model !== null && model.vocab !== undefined)
+    return json as TokenizerJson;
   const keys = typeof json === 'object' && json !== null ? Object.keys(json) : [];
-  const found = Array.isArray(json) ? 'an array' : keys.length ? `an object with the keys ${quote(keys.slice(0, 8))}` : quote(json);
+  const found = Array.isArray(json)
+    ? 'an array'
+    : keys.length
+      ? `an object with the keys ${quote(keys.slice(0, 8))}`
+      : quote(json);
   const fix = keys.includes('tokenizer_class')
     ? 'this looks like tokenizer_config.json: name tokenizer.json or the directory of both'
     : keys.includes('architectures') || keys.includes('hidden_size')
       ? 'this looks like a model’s config.json: name tokenizer.json or the directory of both'
       : "save one with Python: AutoTokenizer.from_pretrained('…', use_fast=True).save_pretrained(dir), or train one with tokens.trainBPE";
-  throw new BadInput({ problem: 'this is not a Hugging Face tokenizer.json', where: { file }, expected: '"model" with a "vocab"', found, fix });
+  throw new BadInput({
+    problem: 'this is not a Hugging Face tokenizer.json',
+    where: { file },
+    expected: '"model" with a "vocab"',
+    found,
+    fix,
+  });
 }
 
 /** Fill in what files may leave out, and add the tokens that only tokenizer_config.json lists. */

@@ -53,7 +53,15 @@ export function trainBPE(texts: Iterable<string>, options: TrainBPEOptions): Tok
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: specialTokens.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    added_tokens: specialTokens.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
     normalizer: null,
     pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
     post_processor: null,
@@ -87,7 +95,8 @@ function countWords(texts: Iterable<string>): Map<string, number> {
   let done = 0;
   for (const text of texts) {
     for (const word of text.match(GPT2_PATTERN) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
-    bar.update(++done);
+    // Not for every one of many short texts: listeners may be slow.
+    if (++done % 256 === 0) bar.update(done);
   }
   bar.finish();
   return counts;
@@ -108,7 +117,12 @@ const BASE = 2 ** 26;
  * The merges, and `vocab` filled. This follows Hugging Face's trainer entry for entry, also in what looks odd: a count
  * that went stale in the queue is corrected when it surfaces, and an entry merges only in the words it was queued for.
  */
-function learnMerges(words: Map<string, number>, vocab: Map<string, number>, vocabSize: number, minFrequency: number): [string, string][] {
+function learnMerges(
+  words: Map<string, number>,
+  vocab: Map<string, number>,
+  vocabSize: number,
+  minFrequency: number,
+): [string, string][] {
   const tokens = [...vocab.keys()];
   const symbols: number[][] = [];
   const counts: number[] = [];
@@ -156,7 +170,7 @@ function learnMerges(words: Map<string, number>, vocab: Map<string, number>, voc
       id = tokens.length;
       tokens.push(text);
       vocab.set(text, id);
-      bar.update(vocab.size);
+      if (vocab.size % 64 === 0) bar.update(vocab.size);
     }
     const key = top.left * BASE + top.right;
     // A pair merged twice keeps its later rank.

@@ -1,4 +1,4 @@
-import { TunebookError, quote } from '../../base/core/index.js';
+import { quote, TunebookError } from '../../base/core/index.js';
 import { type EncodedRow, IGNORED } from './encoded.js';
 
 /**
@@ -10,7 +10,8 @@ import { type EncodedRow, IGNORED } from './encoded.js';
 export function verify(row: EncodedRow): void {
   const { ids, labels, weights, offsets, segments, text, truncated } = row;
   const n = ids.length;
-  if (labels.length !== n || offsets.length !== n || (weights && weights.length !== n)) throw broken(`lengths differ: ${n} ids, ${labels.length} labels`);
+  if (labels.length !== n || offsets.length !== n || (weights && weights.length !== n))
+    throw broken(`lengths differ: ${n} ids, ${labels.length} labels`);
 
   // Trained stretches of the text, neighbours joined.
   const spans: [number, number][] = [];
@@ -33,7 +34,8 @@ export function verify(row: EncodedRow): void {
   for (let i = 0; i < n; i++) {
     const [start, end] = offsets[i]!;
     while (s < spans.length && spans[s]![1] <= start) {
-      if (covered < spans[s]![1]) throw broken(`trained text ${quote(text.slice(Math.max(covered, spans[s]![0]), spans[s]![1]))} has no label`);
+      if (covered < spans[s]![1])
+        throw broken(`trained text ${quote(text.slice(Math.max(covered, spans[s]![0]), spans[s]![1]))} has no label`);
       s++;
     }
     const span = spans[s];
@@ -42,14 +44,17 @@ export function verify(row: EncodedRow): void {
     if (labels[i] !== IGNORED) {
       if (labels[i] !== ids[i]) throw broken(`label ${labels[i]} at token ${i} is not its id ${ids[i]}`);
       if (!inside || i === 0) throw broken(`token ${i} ${quote(text.slice(start, end))} is trained and holds text that is not`);
-      if (Math.max(covered, span[0]) < start) throw broken(`trained text ${quote(text.slice(Math.max(covered, span[0]), start))} has no token`);
+      if (Math.max(covered, span[0]) < start)
+        throw broken(`trained text ${quote(text.slice(Math.max(covered, span[0]), start))} has no token`);
     } else if (inside && end > start && i > 0) {
       throw broken(`token ${i} ${quote(text.slice(start, end))} should be trained and is not`);
     } else if (touches && !inside) straddling++;
     covered = Math.max(covered, end);
   }
   if (!truncated) {
-    for (; s < spans.length; s++) if (covered < spans[s]![1]) throw broken(`trained text ${quote(text.slice(Math.max(covered, spans[s]![0]), spans[s]![1]))} has no token`);
+    for (; s < spans.length; s++)
+      if (covered < spans[s]![1])
+        throw broken(`trained text ${quote(text.slice(Math.max(covered, spans[s]![0]), spans[s]![1]))} has no token`);
     if (straddling !== row.straddling) throw broken(`${straddling} tokens straddle a boundary, ${row.straddling} were counted`);
   }
 }

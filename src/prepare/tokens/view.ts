@@ -27,7 +27,10 @@ export interface TokenView {
  * A row for display: every token with its role, whether it is trained and, given `losses`, what it cost.
  * @param options.losses loss of each token, aligned with `row.ids` (NaN where there is none), as `model.tokenLosses` gives it.
  */
-export function tokenView(row: EncodedRow, options: { tokenizer: Tokenizer; losses?: readonly number[]; title?: string }): TokenView {
+export function tokenView(
+  row: EncodedRow,
+  options: { tokenizer: Tokenizer; losses?: readonly number[]; title?: string },
+): TokenView {
   const { tokenizer, losses, title } = options;
   const { ids, labels, weights, segments, segmentOf } = row;
   const tokens = ids.map((id, i): TokenCell => {

@@ -1,3 +1,4 @@
+export { type ComparedRung, type ComparedSample, compare, LadderComparison } from './compare.js';
 export { type Completion, Completions, complete } from './complete.js';
 export {
   type ExactMatchOptions,

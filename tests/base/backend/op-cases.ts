@@ -27,7 +27,12 @@ export function opCases(random: Random): OpCase[] {
     cases.push({ name, inputs, run, gradient });
   const [a, b, c, d] = [n(), n() + 1, n(), n() + 1];
 
-  for (const [ta, tb] of [[false, false], [true, false], [false, true], [true, true]] as const) {
+  for (const [ta, tb] of [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ] as const) {
     const left = ta ? [b, a] : [a, b];
     const right = tb ? [c, b] : [b, c];
     const which = `${ta ? 'T' : 'N'}${tb ? 'T' : 'N'}`;
@@ -35,7 +40,12 @@ export function opCases(random: Random): OpCase[] {
     add(`matMul batched ${which}`, [floats([d, ...left]), floats([d, ...right])], (x, y) => tf.matMul(x!, y!, ta, tb));
     add(`matMul 4-D ${which}`, [floats([2, d, ...left]), floats([2, d, ...right])], (x, y) => tf.matMul(x!, y!, ta, tb));
     // tfjs has no gradient for a broadcast batch.
-    add(`matMul shared right ${which}`, [floats([d, ...left]), floats([1, ...right])], (x, y) => tf.matMul(x!, y!, ta, tb), false);
+    add(
+      `matMul shared right ${which}`,
+      [floats([d, ...left]), floats([1, ...right])],
+      (x, y) => tf.matMul(x!, y!, ta, tb),
+      false,
+    );
     add(`matMul shared left ${which}`, [floats([1, ...left]), floats([d, ...right])], (x, y) => tf.matMul(x!, y!, ta, tb), false);
   }
   add('matMul 64×48×80', [floats([64, 48]), floats([48, 80])], (x, y) => tf.matMul(x!, y!));
@@ -107,14 +117,27 @@ export function opCases(random: Random): OpCase[] {
     return tf.mul(left!, right!);
   });
   add('split uneven', [floats([a, c + 3])], x => tf.split(x!, [c, 3], 1)[1]!);
-  add('pad', [floats([a, b])], x => tf.pad(x!, [[1, 2], [0, 3]], 0.5));
+  add('pad', [floats([a, b])], x =>
+    tf.pad(
+      x!,
+      [
+        [1, 2],
+        [0, 3],
+      ],
+      0.5,
+    ),
+  );
   add('tile', [floats([a, b])], x => tf.tile(x!, [2, 3]));
   add('broadcastTo', [floats([a, 1])], x => tf.broadcastTo(x!, [a, b]));
   add('reverse', [floats([a, b])], x => tf.reverse(x!, 1), true);
   add('where', [bools([a, b]), floats([a, b]), floats([a, b])], (w, x, y) => tf.where(w!, x!, y!));
-  add('where mask', [bools([a, 1]), floats([a, b])], (w, x) => tf.where(tf.broadcastTo(tf.cast(w!, 'bool'), [a, b]), x!, tf.fill([a, b], -1e9)));
+  add('where mask', [bools([a, 1]), floats([a, b])], (w, x) =>
+    tf.where(tf.broadcastTo(tf.cast(w!, 'bool'), [a, b]), x!, tf.fill([a, b], -1e9)),
+  );
   add('scatter add by matMul', [floats([6, c]), ints([6], 4)], (x, i) => tf.matMul(tf.oneHot(i!, 4, 1, 0, 'float32'), x!, true));
-  add('causal mask', [floats([d, d])], x => tf.softmax(tf.add(x!, tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([d, d]), -1, 0)), -1e9))));
+  add('causal mask', [floats([d, d])], x =>
+    tf.softmax(tf.add(x!, tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([d, d]), -1, 0)), -1e9))),
+  );
 
   add('cast float to int', [floats([a, b], () => 9 * random.normal())], x => tf.cast(x!, 'int32'), false);
   add('cast int to float', [ints([a, b], 9)], x => tf.cast(x!, 'float32'), false);
@@ -137,6 +160,8 @@ export function opCases(random: Random): OpCase[] {
   add('cross entropy', [floats([d, 6]), ints([d], 6)], (x, i) =>
     tf.neg(tf.sum(tf.mul(tf.oneHot(i!, 6, 1, 0, 'float32'), tf.logSoftmax(x!)))),
   );
-  add('rms norm', [floats([a, d]), floats([d])], (x, w) => tf.mul(tf.mul(x!, tf.rsqrt(tf.add(tf.mean(tf.square(x!), -1, true), 1e-5))), w!));
+  add('rms norm', [floats([a, d]), floats([d])], (x, w) =>
+    tf.mul(tf.mul(x!, tf.rsqrt(tf.add(tf.mean(tf.square(x!), -1, true), 1e-5))), w!),
+  );
   return cases;
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BackendName } from '../../../src/base/backend/index.js';
+import { use } from '../../../src/base/backend/index.js';
 import { Random } from '../../../src/base/core/index.js';
 import {
   causalAttention,
@@ -17,7 +17,7 @@ import {
   swiglu,
   tokenCrossEntropy,
 } from '../../../src/base/ops/index.js';
-import { started } from '../../helpers/backends.js';
+import { usable } from '../../helpers/backends.js';
 import { leftBehind, NOTHING } from '../../helpers/leak.js';
 
 const LENGTHS = [5, 1, 3];
@@ -161,91 +161,85 @@ const relative = (ours: ArrayLike<number>, theirs: ArrayLike<number>): number =>
   return off / most;
 };
 
-describe.each<BackendName>(['cpu', 'wasm', 'native'])('on %s', backend => {
-  let here = false;
-  beforeAll(async () => {
-    here = await started(backend);
-    if (!here) return;
-    table = ropeTable(positions, ropeFrequencies(HEAD_DIM, 100), HEADS);
-    layout = raggedLayout(LENGTHS, HEADS, KEY_HEADS);
-  });
-  afterAll(() => {
-    if (!here) return;
-    table.dispose();
-    layout.dispose();
-  });
+for (const { backend, here } of await usable('cpu', 'wasm', 'native'))
+  describe.skipIf(!here)(`on ${backend}`, () => {
+    beforeAll(async () => {
+      await use(backend);
+      table = ropeTable(positions, ropeFrequencies(HEAD_DIM, 100), HEADS);
+      layout = raggedLayout(LENGTHS, HEADS, KEY_HEADS);
+    });
+    afterAll(() => {
+      table.dispose();
+      layout.dispose();
+    });
 
-  it.each(Object.entries(CASES))('%s: value and gradient are those of the formula', (name, { shapes, op, plain }) => {
-    if (!here) return;
-    tf.tidy(() => {
-      const random = new Random(name);
+    it.each(Object.entries(CASES))('%s: value and gradient are those of the formula', (name, { shapes, op, plain }) => {
+      tf.tidy(() => {
+        const random = new Random(name);
+        const inputs = shapes.map(shape => draw(shape, random));
+        const value = op(...inputs);
+        expect(relative(value.dataSync(), plain(...inputs).dataSync())).toBeLessThan(2e-6);
+        // A scalar that weighs every output differently, so that no mistake cancels.
+        const mix = draw(value.shape, random);
+        const scalar =
+          (f: Case['op']) =>
+          (...x: tf.Tensor[]) =>
+            tf.sum(tf.mul(f(...x), mix)) as tf.Scalar;
+        const ours = tf.grads(scalar(op))(inputs);
+        const theirs = tf.grads(scalar(plain))(inputs);
+        ours.forEach((gradient, i) => {
+          expect(gradient.shape).toEqual(inputs[i]!.shape);
+          expect(relative(gradient.dataSync(), theirs[i]!.dataSync())).toBeLessThan(1e-5);
+        });
+      });
+    });
+
+    it.each(Object.entries(CASES))('%s: the gradient is the slope, measured', (name, { shapes, op }) => {
+      tf.tidy(() => {
+        const random = new Random(`slope ${name}`);
+        const inputs = shapes.map(shape => draw(shape, random));
+        const mix = draw(op(...inputs).shape, random);
+        const f = (...x: tf.Tensor[]) => tf.sum(tf.mul(op(...x), mix)) as tf.Scalar;
+        const gradients = tf.grads(f)(inputs);
+        inputs.forEach((input, i) => {
+          const direction = draw(input.shape, random);
+          const at = (step: number) =>
+            f(...inputs.map((x, j) => (j === i ? tf.add(x, tf.mul(direction, step)) : x))).dataSync()[0]!;
+          // Fourth-order central difference: float32 leaves about three digits.
+          const e = 0.02;
+          const slope = (8 * (at(e) - at(-e)) - (at(2 * e) - at(-2 * e))) / (12 * e);
+          const along = tf.sum(tf.mul(gradients[i]!, direction)).dataSync()[0]!;
+          const scale = tf.norm(gradients[i]!).dataSync()[0]! * tf.norm(direction).dataSync()[0]!;
+          expect(Math.abs(slope - along) / scale).toBeLessThan(2e-3);
+        });
+      });
+    });
+
+    it('nothing is left behind by a backward pass, nor by a forward pass without one', async () => {
+      const random = new Random(5);
+      const shapes = CASES['causalAttention, grouped']!.shapes;
       const inputs = shapes.map(shape => draw(shape, random));
-      const value = op(...inputs);
-      expect(relative(value.dataSync(), plain(...inputs).dataSync())).toBeLessThan(2e-6);
-      // A scalar that weighs every output differently, so that no mistake cancels.
-      const mix = draw(value.shape, random);
-      const scalar =
-        (f: Case['op']) =>
-        (...x: tf.Tensor[]) =>
-          tf.sum(tf.mul(f(...x), mix)) as tf.Scalar;
-      const ours = tf.grads(scalar(op))(inputs);
-      const theirs = tf.grads(scalar(plain))(inputs);
-      ours.forEach((gradient, i) => {
-        expect(gradient.shape).toEqual(inputs[i]!.shape);
-        expect(relative(gradient.dataSync(), theirs[i]!.dataSync())).toBeLessThan(1e-5);
+      const f = (...x: tf.Tensor[]) =>
+        tf.sum(causalAttention(x[0] as tf.Tensor2D, x[1] as tf.Tensor2D, x[2] as tf.Tensor2D, layout)) as tf.Scalar;
+      expect(await leftBehind(() => tf.dispose(tf.grads(f)(inputs)))).toEqual(NOTHING);
+      expect(await leftBehind(() => tf.tidy(() => void f(...inputs)))).toEqual(NOTHING);
+      tf.dispose(inputs);
+    });
+
+    it('token losses are the terms of the sum', () => {
+      tf.tidy(() => {
+        const random = new Random(6);
+        const [h, w] = [draw([5, 6], random) as tf.Tensor2D, draw([11, 6], random) as tf.Tensor2D];
+        const losses = tokenCrossEntropy(h, w, ints(labels), 2).dataSync();
+        const sum = crossEntropy()(h, w).dataSync()[0]!;
+        expect(losses.reduce((total, loss, i) => total + loss * weights[i]!, 0)).toBeCloseTo(sum, 4);
       });
     });
   });
-
-  it.each(Object.entries(CASES))('%s: the gradient is the slope, measured', (name, { shapes, op }) => {
-    if (!here) return;
-    tf.tidy(() => {
-      const random = new Random(`slope ${name}`);
-      const inputs = shapes.map(shape => draw(shape, random));
-      const mix = draw(op(...inputs).shape, random);
-      const f = (...x: tf.Tensor[]) => tf.sum(tf.mul(op(...x), mix)) as tf.Scalar;
-      const gradients = tf.grads(f)(inputs);
-      inputs.forEach((input, i) => {
-        const direction = draw(input.shape, random);
-        const at = (step: number) =>
-          f(...inputs.map((x, j) => (j === i ? tf.add(x, tf.mul(direction, step)) : x))).dataSync()[0]!;
-        // Fourth-order central difference: float32 leaves about three digits.
-        const e = 0.02;
-        const slope = (8 * (at(e) - at(-e)) - (at(2 * e) - at(-2 * e))) / (12 * e);
-        const along = tf.sum(tf.mul(gradients[i]!, direction)).dataSync()[0]!;
-        const scale = tf.norm(gradients[i]!).dataSync()[0]! * tf.norm(direction).dataSync()[0]!;
-        expect(Math.abs(slope - along) / scale).toBeLessThan(2e-3);
-      });
-    });
-  });
-
-  it('nothing is left behind by a backward pass, nor by a forward pass without one', async () => {
-    if (!here) return;
-    const random = new Random(5);
-    const shapes = CASES['causalAttention, grouped']!.shapes;
-    const inputs = shapes.map(shape => draw(shape, random));
-    const f = (...x: tf.Tensor[]) =>
-      tf.sum(causalAttention(x[0] as tf.Tensor2D, x[1] as tf.Tensor2D, x[2] as tf.Tensor2D, layout)) as tf.Scalar;
-    expect(await leftBehind(() => tf.dispose(tf.grads(f)(inputs)))).toEqual(NOTHING);
-    expect(await leftBehind(() => tf.tidy(() => void f(...inputs)))).toEqual(NOTHING);
-    tf.dispose(inputs);
-  });
-
-  it('token losses are the terms of the sum', () => {
-    if (!here) return;
-    tf.tidy(() => {
-      const random = new Random(6);
-      const [h, w] = [draw([5, 6], random) as tf.Tensor2D, draw([11, 6], random) as tf.Tensor2D];
-      const losses = tokenCrossEntropy(h, w, ints(labels), 2).dataSync();
-      const sum = crossEntropy()(h, w).dataSync()[0]!;
-      expect(losses.reduce((total, loss, i) => total + loss * weights[i]!, 0)).toBeCloseTo(sum, 4);
-    });
-  });
-});
 
 describe('fused ops', () => {
   it('a frozen weight costs no gradient and changes no other', async () => {
-    await started('cpu');
+    await use('cpu');
     tf.tidy(() => {
       const random = new Random(7);
       const x = draw([4, 3], random) as tf.Tensor2D;

@@ -54,13 +54,9 @@ export class Bigram implements TrainableModel {
   }
 
   async save(dir: string): Promise<void> {
-    const tensors = this.parameters.map(p => {
-      const tensor = p.read();
-      const values = tensor.dataSync() as Float32Array;
-      tensor.dispose();
-      return [p.name, { shape: p.shape, values }] as const;
-    });
-    await writeTensors(join(dir, 'model.safetensors'), new Map(tensors));
+    await writeTensors(join(dir, 'model.safetensors'), this.parameters, index =>
+      tf.tidy(() => this.parameters[index]!.read().dataSync() as Float32Array),
+    );
   }
 
   values(): number[] {

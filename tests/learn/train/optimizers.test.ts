@@ -78,5 +78,6 @@ describe('weight decay', () => {
     expect(() => adamw({ weightDecay: Number.NaN })).toThrow(/weightDecay/);
     expect(() => adamw({ learningRate: -1 })).toThrow(/learningRate/);
     expect(() => sgd({ momentum: 1 })).toThrow(/momentum/);
+    expect(() => adamw({ weight_decay: 0.1 } as object)).toThrow(/did you mean "weightDecay"/);
   });
 });

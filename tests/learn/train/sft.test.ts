@@ -2,10 +2,13 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import * as aq from 'arquero';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as backend from '../../../src/base/backend/index.js';
 import type { SftOptions } from '../../../src/learn/train/index.js';
 import * as train from '../../../src/learn/train/index.js';
+import type { Row } from '../../../src/prepare/data/index.js';
+import { trainBPE } from '../../../src/prepare/tokens/index.js';
 import { footprint } from './backends.js';
 import { Bigram, someRows } from './bigram.js';
 
@@ -32,6 +35,14 @@ describe('train.sft', () => {
     expect(history.loss.at(-1)!).toBeLessThan(history.loss[0]! * 0.8);
     expect(Object.values(history).every(column => column.length === 30 && column.every(Number.isFinite))).toBe(true);
     expect(run.last).toMatchObject({ step: 30, learningRate: 0.3, epoch: 7.5, skipped: 0 });
+  });
+
+  it('keeps its history in columns that arquero takes as they are', async () => {
+    const run = train.sft({ model: bigram(), rows: someRows(4), ...settings, steps: 3 });
+    await run.finish();
+    const table = aq.table(run.history as unknown as Record<string, number[]>);
+    expect(table.numRows()).toBe(3);
+    expect((table.data() as Record<string, unknown>).loss).toBe(run.history.loss);
   });
 
   it('counts epochs, and a short last batch', async () => {
@@ -147,6 +158,25 @@ describe('train.sft', () => {
     await expect(run.finish()).rejects.toThrow(/gradient of table.bias is not finite at step 1/);
     expect(model.values()).toEqual(values);
     run.dispose();
+  });
+
+  it('encodes conversations, and says which rows it left out', async () => {
+    const rows: Row[] = [1, 2, 3, 4].map(n => ({
+      line: n,
+      messages: [
+        { role: 'user', content: `say ${n}` },
+        { role: 'assistant', content: `${n} `.repeat(n === 4 ? 90 : n) },
+      ],
+    }));
+    rows.push({ line: 5, messages: [{ role: 'user', content: 'no answer '.repeat(20) }] });
+    const tokenizer = trainBPE(['say 1 2 3 4'], { vocabSize: 280 });
+    const model = new Bigram(tokenizer.vocabSize);
+    models.push(model);
+    const run = train.sft({ model, rows, tokenizer, template: 'chatml', ...settings, maxLength: 60, epochs: 1 });
+    expect(run.encoding).toMatchObject({ rows: 5, kept: 4, truncated: 1, dropped: [{ line: 5 }] });
+    const { tokens, labelTokens } = await run.finish();
+    expect(tokens).toEqual([run.encoding!.tokens]);
+    expect(labelTokens).toEqual([run.encoding!.trainedTokens]);
   });
 
   it('trains only what is trainable', async () => {

@@ -5,6 +5,7 @@ import { get } from '../../../src/prepare/templates/index.js';
 import { trainBPE } from '../../../src/prepare/tokens/index.js';
 import {
   type AnsweringModel,
+  compare,
   complete,
   exactMatch,
   ladder,
@@ -123,6 +124,19 @@ describe('ladder', () => {
     expect(found.mean(['far'])).toBe(0.5);
     expect(() => found.score('nowhere')).toThrow(/near, far/);
     expect(found[VIEW]()).toMatchObject({ kind: 'table', data: [{ rung: 'near', rows: 2, 'exact match': '100 %' }, {}] });
+  });
+
+  test('two ladders compare rung by rung and answer by answer', async () => {
+    const rungs = { near: [row('a', 'yes'), row('b', 'no'), row('c', 'no')] };
+    const before = await ladder({ model: stub(() => 'what'), tokenizer, template, rungs });
+    const after = await ladder({ model: stub(() => 'no'), tokenizer, template, rungs });
+    const found = compare(before, after);
+    expect(found.rows).toEqual([{ label: 'near', before: 0, after: 2 / 3, unit: 'share', better: 'higher' }]);
+    expect(found.samples()).toEqual([
+      { task: 'near', prompt: 'a', expected: 'yes', before: 'what', after: 'no', correct: false },
+      { task: 'near', prompt: 'b', expected: 'no', before: 'what', after: 'no', correct: true },
+    ]);
+    expect(found[VIEW]()).toMatchObject({ kind: 'beforeAfter', data: { rows: found.rows } });
   });
 
   test('wilson agrees with published values', () => {

@@ -39,7 +39,9 @@ export function inspect(folder: string): Manifest | string {
   try {
     manifest = JSON.parse(readFileSync(join(folder, MANIFEST), 'utf8')) as Manifest;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'absent' : `its manifest cannot be read (${(error as Error).message})`;
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+      ? 'absent'
+      : `its manifest cannot be read (${(error as Error).message})`;
   }
   if (manifest?.format !== 1 || !Array.isArray(manifest.files)) return 'its manifest has another format';
   for (const { path, size } of manifest.files) {
@@ -57,7 +59,8 @@ export async function verify(folder: string, onBytes?: (done: number, total: num
   let before = 0;
   for (const { path, size, sha256 } of manifest.files) {
     const found = await sha256File(join(folder, path), done => onBytes?.(before + done, total));
-    if (found !== sha256) return `${path} has changed since it was installed (SHA-256 ${found.slice(0, 12)}… instead of ${sha256.slice(0, 12)}…)`;
+    if (found !== sha256)
+      return `${path} has changed since it was installed (SHA-256 ${found.slice(0, 12)}… instead of ${sha256.slice(0, 12)}…)`;
     before += size;
   }
   return undefined;

@@ -27,12 +27,20 @@ console.log(JSON.stringify({ok: JSON.stringify(found) === '[3,2.5,9,3.25]', vers
  */
 export async function checkBinding(folder: string): Promise<Checked> {
   const env = { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env };
-  const { status, stdout, stderr } = await runProgram(process.execPath, ['-e', SCRIPT, join(folder, 'tfjs_binding.node')], { env });
+  const { status, stdout, stderr } = await runProgram(process.execPath, ['-e', SCRIPT, join(folder, 'tfjs_binding.node')], {
+    env,
+  });
   const line = stdout.split('\n').find(text => text.startsWith('{"ok"'));
   if (line) {
     const result = JSON.parse(line) as Checked & { found: number[] };
     return { ...result, problem: result.ok ? undefined : `it computes a matrix product wrongly (${result.found.join(', ')})` };
   }
-  const said = stderr.split('\n').find(text => /Error:|GLIBC|cannot open|undefined symbol/.test(text))?.trim();
-  return { ok: false, problem: said?.slice(0, 300) ?? `a process that loads it ends with status ${status} (a processor without AVX?)` };
+  const said = stderr
+    .split('\n')
+    .find(text => /Error:|GLIBC|cannot open|undefined symbol/.test(text))
+    ?.trim();
+  return {
+    ok: false,
+    problem: said?.slice(0, 300) ?? `a process that loads it ends with status ${status} (a processor without AVX?)`,
+  };
 }

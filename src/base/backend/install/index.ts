@@ -1,8 +1,9 @@
 import { nvidiaDriver } from '../gpu.js';
+import { inspect, verify } from './cache.js';
 import { type Installed, type InstallOptions, install } from './install.js';
 import { recipeFor } from './recipe.js';
 
-export { cacheRoot, verify } from './cache.js';
+export { cacheRoot } from './cache.js';
 export type { Installed, InstallOptions } from './install.js';
 
 /**
@@ -20,6 +21,21 @@ export async function installNative(options: InstallOptions = {}): Promise<Insta
 export async function installCuda(options: InstallOptions & { cudaLibraries?: boolean } = {}): Promise<Installed> {
   const driver = nvidiaDriver();
   const libraries = options.cudaLibraries ?? 'version' in driver;
-  if (!libraries) options.onStep?.(`NVIDIA's libraries are left out (${'missing' in driver ? driver.missing : 'as asked'}): it will compute on the CPU`);
+  if (!libraries)
+    options.onStep?.(
+      `NVIDIA's libraries are left out (${'missing' in driver ? driver.missing : 'as asked'}): it will compute on the CPU`,
+    );
   return install(recipeFor('cuda', undefined, { cudaLibraries: libraries }), options);
+}
+
+/**
+ * Check every byte of an installation against the SHA-256 recorded when it was made (a second or two).
+ * Undefined when it is whole or not installed, else what is wrong.
+ */
+export async function verifyInstalled(
+  kind: 'native' | 'cuda',
+  onBytes?: (done: number, total: number) => void,
+): Promise<string | undefined> {
+  const { folder } = recipeFor(kind);
+  return inspect(folder) === 'absent' ? undefined : verify(folder, onBytes);
 }

@@ -80,7 +80,13 @@ function usable(recipe: Recipe): Manifest | undefined {
 }
 
 async function build(recipe: Recipe, options: InstallOptions, say: (line: string) => void): Promise<Manifest> {
-  const steps: InstallSteps = { ready: findCompiler, fetch: fetchWheel, compile: compileBinding, check: checkBinding, ...options.steps };
+  const steps: InstallSteps = {
+    ready: findCompiler,
+    fetch: fetchWheel,
+    compile: compileBinding,
+    check: checkBinding,
+    ...options.steps,
+  };
   const shelf = join(dirname(recipe.folder), 'wheels');
   await sweep(recipe.folder);
   await steps.ready();
@@ -146,7 +152,8 @@ async function unpack(recipe: Recipe, pin: WheelPin, wheel: Wheel, work: string,
   say(`unpacking ${pin.package}`);
   const main = pin === recipe.wheel;
   let task: Progress | undefined;
-  const header = (name: string) => recipe.headerFolders.some(folder => name.startsWith(recipe.headers + folder)) && /\.(h|inc)$/.test(name);
+  const header = (name: string) =>
+    recipe.headerFolders.some(folder => name.startsWith(recipe.headers + folder)) && /\.(h|inc)$/.test(name);
   const wanted = (name: string) =>
     main ? recipe.libraries.includes(name) || header(name) : /^nvidia\/[^/]+\/(lib|bin|nvvm)\//.test(name);
   const names = await extract(wheel.path, work, wanted, (done, total) => {
@@ -225,10 +232,20 @@ function explain(error: unknown, recipe: Recipe): unknown {
   const cause = error;
   const where = { file: dirname(recipe.folder) };
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new Unavailable({ problem: 'the disk is full', where, fix: 'free some space, or set TUNEBOOK_CACHE to a folder on another disk', cause });
+    return new Unavailable({
+      problem: 'the disk is full',
+      where,
+      fix: 'free some space, or set TUNEBOOK_CACHE to a folder on another disk',
+      cause,
+    });
   }
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOTDIR') {
-    return new Unavailable({ problem: 'the cache folder cannot be written', where, fix: 'set TUNEBOOK_CACHE to a folder you can write', cause });
+  if (['EACCES', 'EROFS', 'EPERM', 'ENOTDIR', 'EEXIST'].includes(code)) {
+    return new Unavailable({
+      problem: 'the cache folder cannot be written',
+      where,
+      fix: 'set TUNEBOOK_CACHE to a folder you can write',
+      cause,
+    });
   }
   return error;
 }

@@ -80,7 +80,10 @@ async function takeOver(path: string, holder: Owner): Promise<void> {
 
 async function isGone(path: string, holder: Owner): Promise<boolean> {
   if (holder.host === hostname() && !alive(holder.pid)) return true;
-  const touched = await stat(path).then(s => s.mtimeMs, () => Date.now());
+  const touched = await stat(path).then(
+    s => s.mtimeMs,
+    () => Date.now(),
+  );
   return Date.now() - touched > SILENT_MS;
 }
 

@@ -10,7 +10,11 @@ export interface Finished {
 }
 
 /** Run a program to its end; never throws for a failing status. Status 127 when it does not exist. */
-export function runProgram(command: string, args: readonly string[], options: SpawnOptions & { input?: string } = {}): Promise<Finished> {
+export function runProgram(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions & { input?: string } = {},
+): Promise<Finished> {
   return new Promise(resolve => {
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
     let stdout = '';
@@ -22,7 +26,11 @@ export function runProgram(command: string, args: readonly string[], options: Sp
       stderr += chunk;
     });
     child.on('error', error => {
-      resolve({ status: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 127 : 126, stdout, stderr: stderr || error.message });
+      resolve({
+        status: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 127 : 126,
+        stdout,
+        stderr: stderr || error.message,
+      });
     });
     child.on('close', (status, signal) => resolve({ status: status ?? (signal ? 128 : 1), stdout, stderr }));
     // A child that ends without reading its input is no error of ours.
@@ -50,7 +58,9 @@ export async function findPython(env: NodeJS.ProcessEnv = process.env): Promise<
     const [major = 0, minor = 0] = version.split('.').map(Number);
     if (status === 0 && (major > 3 || (major === 3 && minor >= 10))) return { command, version };
     if (status === 127) continue;
-    tried.push(`${command}: ${status === 0 ? `Python ${version}` : /No module named .?pip/.test(stderr) ? 'has no pip' : 'does not run'}`);
+    tried.push(
+      `${command}: ${status === 0 ? `Python ${version}` : /No module named .?pip/.test(stderr) ? 'has no pip' : 'does not run'}`,
+    );
   }
   throw new Unavailable({
     problem: 'no usable Python was found to fetch the TensorFlow wheel with',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Unavailable } from '../../core/index.js';
 import { cacheRoot } from './cache.js';
 import { CUDA_WHEELS } from './cuda-wheels.js';
+import { type Machine, thisMachine } from './machine.js';
 
 const require = createRequire(import.meta.url);
 
@@ -77,7 +78,7 @@ const WHEELS: Record<'native' | 'cuda', Record<string, WheelPin>> = {
 /** The recipe for this machine. Throws `Unavailable` where TensorFlow publishes no wheel, or tfjs-node is not installed. */
 export function recipeFor(
   kind: 'native' | 'cuda',
-  machine: { platform: string; arch: string } = { platform: process.platform, arch: process.arch },
+  machine: Machine = thisMachine(),
   options: { cudaLibraries?: boolean } = {},
 ): Recipe {
   const key = `${machine.platform}-${machine.arch}`;
@@ -87,6 +88,13 @@ export function recipeFor(
       problem: `the ${kind} backend is not available on ${key}`,
       expected: `one of ${Object.keys(WHEELS[kind]).join(', ')}`,
       fix: 'use the wasm backend, which runs everywhere (on Windows, WSL gives linux-x64)',
+    });
+  }
+  if (!machine.glibc) {
+    throw new Unavailable({
+      problem: `the ${kind} backend needs a Linux with glibc, which TensorFlow's wheels are built for`,
+      found: 'another C library (Alpine?)',
+      fix: 'use the wasm backend, or an image based on Debian or Ubuntu',
     });
   }
   const tfjsPackage = kind === 'cuda' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';

@@ -46,7 +46,13 @@ async function check(path: string, pin: WheelPin, fix: string): Promise<void> {
   try {
     found = await sha256File(path);
   } catch (cause) {
-    throw new Unavailable({ problem: 'the wheel cannot be read', where: { file: path }, found: (cause as Error).message, fix, cause });
+    throw new Unavailable({
+      problem: 'the wheel cannot be read',
+      where: { file: path },
+      found: (cause as Error).message,
+      fix,
+      cause,
+    });
   }
   if (found === pin.sha256) return;
   throw new Unavailable({
@@ -64,7 +70,15 @@ async function download(pin: WheelPin, folder: string, env: NodeJS.ProcessEnv): 
   // pip draws its bar only on a terminal of its own: the growth of its temporary file is watched instead.
   const watch = setInterval(async () => task.update(Math.min(pin.bytes, await sizeOf(folder))), 500);
   const args = ['-m', 'pip', 'download', `${pin.package}==${pin.version}`, '--no-deps', '--only-binary=:all:', '--dest', folder];
-  args.push('--python-version', pin.python, '--implementation', 'cp', '--abi', pin.abi, ...pin.platforms.flatMap(p => ['--platform', p]));
+  args.push(
+    '--python-version',
+    pin.python,
+    '--implementation',
+    'cp',
+    '--abi',
+    pin.abi,
+    ...pin.platforms.flatMap(p => ['--platform', p]),
+  );
   args.push('--disable-pip-version-check', '--no-input', '--progress-bar', 'off', '--no-color');
   const { status, stdout, stderr } = await runProgram(python.command, args, { env: { ...env, TMPDIR: folder } });
   clearInterval(watch);
@@ -80,16 +94,27 @@ async function download(pin: WheelPin, folder: string, env: NodeJS.ProcessEnv): 
 
 async function sizeOf(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true }).catch(() => []);
-  const sizes = await Promise.all(entries.map(name => stat(join(folder, name)).then(s => (s.isFile() ? s.size : 0), () => 0)));
+  const sizes = await Promise.all(
+    entries.map(name =>
+      stat(join(folder, name)).then(
+        s => (s.isFile() ? s.size : 0),
+        () => 0,
+      ),
+    ),
+  );
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function lastError(text: string): string {
-  const lines = text.split('\n').map(line => line.trim()).filter(Boolean);
+  const lines = text
+    .split('\n')
+    .map(line => line.trim())
+    .filter(Boolean);
   return (lines.filter(line => line.startsWith('ERROR')).pop() ?? lines.pop() ?? 'no message').slice(0, 300);
 }
 
 function fixFor(stderr: string, pin: WheelPin): string {
-  if (/No space left/.test(stderr)) return `free ${Math.ceil(pin.bytes / 1e6)} MB on the disk, or set TUNEBOOK_CACHE to a folder on another one`;
+  if (/No space left/.test(stderr))
+    return `free ${Math.ceil(pin.bytes / 1e6)} MB on the disk, or set TUNEBOOK_CACHE to a folder on another one`;
   return `check the network and pip's index (pip config list); offline, fetch the wheel elsewhere and set TUNEBOOK_TF_WHEEL to its path; meanwhile the wasm backend works`;
 }

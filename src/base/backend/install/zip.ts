@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createInflateRaw, crc32 } from 'node:zlib';
+import { crc32, createInflateRaw } from 'node:zlib';
 import { Unavailable } from '../../core/index.js';
 
 interface Entry {
@@ -54,7 +54,13 @@ function inside(folder: string, name: string, archive: string): string {
   throw broken(archive, `it holds a file that would be written outside its folder (${JSON.stringify(name)})`);
 }
 
-async function extractOne(file: FileHandle, archive: string, entry: Entry, target: string, onBytes: (n: number) => void): Promise<void> {
+async function extractOne(
+  file: FileHandle,
+  archive: string,
+  entry: Entry,
+  target: string,
+  onBytes: (n: number) => void,
+): Promise<void> {
   const header = await readAt(file, archive, entry.offset, 30);
   if (header.readUInt32LE(0) !== LOCAL) throw broken(archive, `the entry ${entry.name} is not where the directory says`);
   const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
@@ -124,5 +130,10 @@ async function readAt(file: FileHandle, archive: string, position: number, lengt
 }
 
 function broken(archive: string, found: string): Unavailable {
-  return new Unavailable({ problem: 'the wheel is damaged', where: { file: archive }, found, fix: 'delete the file and install again' });
+  return new Unavailable({
+    problem: 'the wheel is damaged',
+    where: { file: archive },
+    found,
+    fix: 'delete the file and install again',
+  });
 }

@@ -13,6 +13,10 @@ export async function useWasm(reason: string): Promise<BackendInfo> {
   const wasm = require('@tensorflow/tfjs-backend-wasm') as { setWasmPaths(folder: string): void; version_wasm: string };
   wasm.setWasmPaths(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')) + sep);
   registerWasmKernels();
-  if (!(await tf.setBackend('wasm'))) throw new Unavailable({ problem: 'tfjs could not start WebAssembly', fix: 'use the cpu backend, or another version of Node (20, 22, 24)' });
+  if (!(await tf.setBackend('wasm')))
+    throw new Unavailable({
+      problem: 'tfjs could not start WebAssembly',
+      fix: 'use the cpu backend, or another version of Node (20, 22, 24)',
+    });
   return { name: 'wasm', tfjsName: 'wasm', reason, version: wasm.version_wasm, details: ['WebAssembly with SIMD, one thread'] };
 }

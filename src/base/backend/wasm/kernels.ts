@@ -4,11 +4,7 @@ import type { KernelCall } from './engine.js';
 import { batchMatMul, type MatMulAttrs, run } from './matmul.js';
 
 /** Sum of the rows of x [n, ...] that share a segment id → [numSegments, ...]; the gradient of gather, absent from the package. */
-function unsortedSegmentSum({
-  inputs,
-  backend,
-  attrs,
-}: KernelCall<'x' | 'segmentIds', { numSegments: number }>): Tf.TensorInfo {
+function unsortedSegmentSum({ inputs, backend, attrs }: KernelCall<'x' | 'segmentIds', { numSegments: number }>): Tf.TensorInfo {
   const { x, segmentIds } = inputs;
   const { util } = tfjs();
   util.assert(x.dtype === 'float32' || x.dtype === 'int32', () => `unsortedSegmentSum on wasm needs numbers, found ${x.dtype}`);
@@ -53,7 +49,14 @@ interface FusedAttrs extends MatMulAttrs {
   leakyreluAlpha?: number;
 }
 
-const ACTIVATIONS: Record<string, string> = { relu: 'Relu', relu6: 'Relu6', sigmoid: 'Sigmoid', elu: 'Elu', leakyrelu: 'LeakyRelu', prelu: 'Prelu' };
+const ACTIVATIONS: Record<string, string> = {
+  relu: 'Relu',
+  relu6: 'Relu6',
+  sigmoid: 'Sigmoid',
+  elu: 'Elu',
+  leakyrelu: 'LeakyRelu',
+  prelu: 'Prelu',
+};
 
 /** Matrix product + bias + activation (what tfjs-layers' dense uses), on the product above. */
 function fusedMatMul({
@@ -72,7 +75,8 @@ function fusedMatMul({
   if (activation === 'linear') return result;
   const kernel = ACTIVATIONS[activation];
   if (!kernel) throw new Error(`fused matMul on wasm does not know the activation ${activation}`);
-  const operands: Record<string, Tf.TensorInfo> = activation === 'prelu' ? { x: result, alpha: preluActivationWeights! } : { x: result };
+  const operands: Record<string, Tf.TensorInfo> =
+    activation === 'prelu' ? { x: result, alpha: preluActivationWeights! } : { x: result };
   then(run(kernel, backend, operands, activation === 'leakyrelu' ? { alpha: leakyreluAlpha } : {}));
   return result;
 }

@@ -19,7 +19,10 @@ export function batchMatMul({ inputs, backend, attrs }: KernelCall<'a' | 'b', Ma
   const b = attrs.transposeB ? swapLastTwo(backend, inputs.b) : inputs.b;
   const [m, k] = a.shape.slice(-2) as [number, number];
   const [inner, n] = b.shape.slice(-2) as [number, number];
-  util.assert(a.dtype === 'float32' && b.dtype === 'float32', () => `matMul on wasm needs float32, found ${a.dtype} and ${b.dtype}`);
+  util.assert(
+    a.dtype === 'float32' && b.dtype === 'float32',
+    () => `matMul on wasm needs float32, found ${a.dtype} and ${b.dtype}`,
+  );
   util.assert(k === inner, () => `matMul: inner sizes differ: [${a.shape}] · [${b.shape}]`);
   const batchA = a.shape.slice(0, -2);
   const batchB = b.shape.slice(0, -2);
@@ -91,7 +94,12 @@ function swapLastTwo(backend: WasmBackend, x: Tf.TensorInfo): Tf.TensorInfo {
 }
 
 /** Run another wasm kernel on tensor infos. */
-export function run(name: string, backend: WasmBackend, inputs: Record<string, Tf.TensorInfo>, attrs: object = {}): Tf.TensorInfo {
+export function run(
+  name: string,
+  backend: WasmBackend,
+  inputs: Record<string, Tf.TensorInfo>,
+  attrs: object = {},
+): Tf.TensorInfo {
   const { kernelFunc } = tfjs().getKernel(name, 'wasm');
   return kernelFunc({ inputs, backend: backend as never, attrs: attrs as never }) as Tf.TensorInfo;
 }

@@ -24,16 +24,19 @@ export function nativeAdamW(
   const { beta1, beta2, eps } = settings;
   const [power1, power2] = [beta1 ** state.updates, beta2 ** state.updates];
   const update = [attr.type('T', 'float32'), attr.bool('use_locking', false), attr.bool('use_nesterov', false)];
-  const decay = [attr.type('dtype', 'float32'), attr.type('Tindices', 'int32')];
+  const decay = [attr.type('dtype', 'float32')];
   tf.tidy(() => {
     const scalars = [power1, power2, learningRate, beta1, beta2, eps * Math.sqrt(1 - power2)].map(value => tf.scalar(value));
     const factor = tf.scalar(scale);
     parameters.forEach((parameter, i) => {
       const shrink = decayFactor(parameter, learningRate, settings);
       if (shrink !== 1) {
-        // A scatter over all rows whose update is one scalar: p ← p · shrink in one pass, without a copy.
-        const rows = tf.range(0, parameter.shape[0]!, 1, 'int32');
-        door.executeMany('ResourceScatterMul', decay, [p[i]!, rows, tf.scalar(shrink)], 0);
+        // p ← p − (1 − shrink) · p: the subtraction is in place, where writing shrink · p would copy.
+        const value = parameter.read();
+        const loss = tf.mul(value, 1 - shrink);
+        value.dispose();
+        door.executeMany('AssignSubVariableOp', decay, [p[i]!, loss], 0);
+        loss.dispose();
       }
       const gradient = tf.mul(gradients[i]!, factor);
       // Freed one by one, so that no more than one gradient exists twice.

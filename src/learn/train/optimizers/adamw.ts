@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../../base/core/index.js';
+import { checkNumber, refuseUnknown } from '../check.js';
 import type { Optimizer, OptimizerState, UpdateOptions } from '../types.js';
 import { nativeAdamW } from './adamw-native.js';
 import { type AdamWSettings, decayFactor } from './adamw-settings.js';
-import { checkNumber } from './check.js';
 import { zerosLike } from './slots.js';
 
 /** Settings of {@link adamw}. Defaults are PyTorch's, except that norms and biases are not decayed (see `decay`). */
@@ -32,6 +32,7 @@ export interface AdamWOptions {
  * On the native backend each parameter is updated in place by one fused TensorFlow kernel, elsewhere by tfjs ops.
  */
 export function adamw(options: AdamWOptions = {}): Optimizer {
+  refuseUnknown('adamw', options, ['learningRate', 'betas', 'eps', 'weightDecay', 'decay']);
   const [beta1, beta2] = options.betas ?? [0.9, 0.999];
   const settings: AdamWSettings = {
     beta1: checkNumber('betas', beta1, { from: 0, below: 1 }),

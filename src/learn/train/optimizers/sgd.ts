@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { checkNumber, refuseUnknown } from '../check.js';
 import type { Optimizer, OptimizerState } from '../types.js';
-import { checkNumber } from './check.js';
 import { zerosLike } from './slots.js';
 
 export interface SgdOptions {
@@ -11,6 +11,7 @@ export interface SgdOptions {
 
 /** Stochastic gradient descent as `torch.optim.SGD`: b ← μ b + g, p ← p − lr · b (without momentum p ← p − lr · g). */
 export function sgd(options: SgdOptions = {}): Optimizer {
+  refuseUnknown('sgd', options, ['learningRate', 'momentum']);
   const momentum = checkNumber('momentum', options.momentum ?? 0, { from: 0, below: 1 });
   return {
     name: 'sgd',

@@ -1,0 +1,21 @@
+// npm run bench -- <what> [options]: our engine beside its Python peer, in one run. Without arguments it says what there is.
+import { BadUsage, usage } from './usage.mjs';
+
+const benches = {
+  setup: () => import('./peer.mjs').then(module => module.setUp),
+  sft: () => import('./sft.mjs').then(module => module.benchSft),
+};
+
+const [name, ...args] = process.argv.slice(2);
+if (!Object.hasOwn(benches, name ?? '')) {
+  console.log(usage);
+  process.exitCode = name === undefined || name === '--help' ? 0 : 2;
+} else {
+  try {
+    const run = await benches[name]();
+    await run(args);
+  } catch (error) {
+    console.error(error instanceof BadUsage ? `${error.message}\n\n${usage}` : (error.stack ?? String(error)));
+    process.exitCode = error instanceof BadUsage ? 2 : 1;
+  }
+}

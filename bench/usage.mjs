@@ -1,0 +1,33 @@
+import { parseArgs } from 'node:util';
+
+export const usage = `npm run bench -- setup                 install the Python peers (about 1 GB) into .venv-bench
+npm run bench -- sft [options]         supervised fine-tuning beside TRL's SFTTrainer
+
+  --data FILE        Alpaca-format JSON or JSONL; default: generated rows of the same kind
+  --steps N          optimizer steps timed per round (default 20; 3 more before them are not timed)
+  --rounds N         alternations of ours and the peer (default 3)
+  --batch N          rows of a batch (default 8)
+  --backend NAME     ours on native (default), wasm or cpu
+  --python PATH      Python with the peers (default: $TUNEBOOK_PEER_PYTHON, else .venv-bench)
+  --no-peer          ours alone
+  --dist DIR         another build of tunebook, to compare two (default: dist, built when stale)
+  --json FILE        write everything measured there as well`;
+
+/** A command line that cannot be understood; the message is followed by the usage. */
+export class BadUsage extends Error {}
+
+/** Options of a bench; numbers are checked to be whole and positive. */
+export function options(args, spec) {
+  let values;
+  try {
+    values = parseArgs({ args, options: spec }).values;
+  } catch (error) {
+    throw new BadUsage(error.message);
+  }
+  const number = (name, value) => {
+    const n = Number(value);
+    if (!Number.isInteger(n) || n < 1) throw new BadUsage(`--${name} needs a whole number of at least 1, found "${value}"`);
+    return n;
+  };
+  return { values, number: name => number(name, values[name]) };
+}

@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureBuilt, root } from '../helpers/built.js';
+
+/** A step of tests/kernel/drive.py. */
+export interface Step {
+  code?: string;
+  burst?: string[];
+  request?: string;
+  content?: object;
+  channel?: 'shell' | 'control';
+  restart?: boolean;
+  interrupt_after?: number;
+  interrupt_on?: string;
+  timeout?: number;
+  silent?: boolean;
+  store_history?: boolean;
+  stop_on_error?: boolean;
+  user_expressions?: Record<string, string>;
+  wait?: number;
+}
+
+/** A message on iopub. */
+export interface Output {
+  type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: contents differ by type, tests name what they expect
+  content: any;
+}
+
+/** What came of a step. */
+export interface Done {
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  reply?: any;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  replies?: Record<string, any>;
+  outputs: Output[];
+  late?: Output[];
+  states: string[];
+  interrupt_seconds?: number | null;
+  timeout?: boolean;
+}
+
+/** Timeout of a test that starts kernels, ms: generous, since many processes share a small machine. */
+export const PATIENCE = 400_000;
+export const python: string = join(root, '.venv', 'bin', 'python');
+/** Why tests through jupyter_client cannot run here; undefined where they can. */
+export const noJupyter: string | undefined = existsSync(python) ? undefined : 'no .venv with Jupyter: run `npm run setup`';
+
+/** Run a Python script of this folder with kernelspecs of this build installed in a folder of its own. */
+export async function runPython(script: string, input: string): Promise<string> {
+  await ensureBuilt();
+  const { installKernelspec, installTslabKernelspec } = await import(join(root, 'dist', 'kernel', 'install.js'));
+  const prefix = mkdtempSync(join(tmpdir(), 'tunebook-kernels-'));
+  try {
+    await installKernelspec({ prefix });
+    await installTslabKernelspec({ prefix });
+    return await new Promise((resolve, reject) => {
+      const env = {
+        ...process.env,
+        JUPYTER_PATH: join(prefix, 'share', 'jupyter'),
+        IPYTHONDIR: prefix,
+        JUPYTER_RUNTIME_DIR: prefix,
+      };
+      const child = spawn(python, [join(root, 'tests', 'kernel', script)], { env });
+      let out = '';
+      let err = '';
+      child.stdout.on('data', chunk => (out += chunk));
+      child.stderr.on('data', chunk => (err += chunk));
+      child.on('error', reject);
+      child.on('close', code => (code === 0 ? resolve(out) : reject(new Error(`${script} ended with ${code}:\n${err}`))));
+      child.stdin.end(input);
+    });
+  } finally {
+    rmSync(prefix, { recursive: true, force: true });
+  }
+}
+
+/** Run steps on one new kernel through jupyter_client; one result per step. */
+export async function drive(steps: Step[], options: { cwd?: string; kernel?: string } = {}): Promise<Done[]> {
+  const plan = { kernel: options.kernel ?? 'tunebook', cwd: options.cwd ?? join(root, 'tests'), steps };
+  const report = JSON.parse(await runPython('drive.py', JSON.stringify(plan))) as { alive: boolean; steps: Done[] };
+  if (!report.alive) throw new Error('the kernel was dead at the end');
+  return report.steps;
+}
+
+/** Texts of one stream, joined. */
+export function stream(done: Done, name = 'stdout', from: Output[] = done.outputs): string {
+  return from
+    .filter(({ type, content }) => type === 'stream' && content.name === name)
+    .map(({ content }) => content.text)
+    .join('');
+}
+
+/** text/plain of the result. */
+export function result(done: Done): string | undefined {
+  return done.outputs.find(({ type }) => type === 'execute_result')?.content.data['text/plain'];
+}
+
+/** The error's traceback without colours. */
+export function trace(done: Done): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: ANSI colours begin with one
+  return (done.reply.traceback as string[]).join('\n').replace(/\u001b\[\d+m/g, '');
+}
