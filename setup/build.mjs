@@ -59,8 +59,7 @@ export async function build() {
   // tsc's incremental record does not notice an output that somebody deleted.
   const missing = [...outputs].some(name => /\.js$/.test(name) && !existsSync(join(DIST, name)));
   if (interrupted || missing || pruned) rmSync(join(DIST, '.tsbuildinfo'), { force: true });
-  // isolatedDeclarations forbids [VIEW]() in a class, whose declaration is needed; setup/types.mjs checks everything else it asks.
-  const args = ['node_modules/typescript/bin/tsc', '-p', '.', '--isolatedDeclarations', 'false', '--pretty', 'false'];
+  const args = ['node_modules/typescript/bin/tsc', '-p', '.', '--pretty', 'false'];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', text => {

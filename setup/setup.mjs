@@ -1,6 +1,6 @@
 // Sets this clone up: node packages, build, a Python environment with Jupyter, the kernel in it, the fastest backend. Every step looks
 // first whether there is anything to do, so running it again costs a moment and running it after an interruption completes it.
-// `npm run setup` also tries again what was replaced by a fallback (--retry); npm start and npm test do not.
+// `npm run setup` and npm test also try again what was replaced by a fallback (`retry`); npm start does not.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -190,7 +190,11 @@ function backend({ retry }) {
     },
     async optional(error) {
       const used = await probe();
-      const reason = [error.message, ...error.log.slice(-1)].join(' ').replace(/\s+/g, ' ');
+      // One sentence, for the line that later runs print.
+      const reason = (error.log.at(-1) ?? error.message)
+        .trim()
+        .split(/(?<=[.!]) /)[0]
+        .replace(/[.\s]+$/, '');
       mark.done({ key: key(), name: used.name, fallback: reason });
       return `using ${used.name} instead, which is slower: ${describeFailure(error).replace(/\n/g, '\n    ')}`;
     },

@@ -79,6 +79,9 @@ function liveLine(title) {
 /**
  * Run a program to its end. `onLine` sees each line of its output (both streams). Throws StepFailed with `problem`, `remedy`
  * and the last lines when it cannot start or exits with another code than 0. Returns the lines.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{problem?: string, remedy?: string, onLine?: (line: string) => void, env?: Record<string, string>, cwd?: string, logLines?: number}} options
  */
 export function command(program, args, { problem, remedy, onLine, env, cwd, logLines = 12 } = {}) {
   return new Promise((resolve, reject) => {

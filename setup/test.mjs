@@ -91,7 +91,7 @@ await withMessages(async () => {
   const majors = only.length ? MAJORS.slice(0, 1) : MAJORS;
   let setUpSeconds;
   try {
-    setUpSeconds = await setUp({ tests: true });
+    setUpSeconds = await setUp({ tests: true, retry: true });
     await runSteps([browser(), ...majors.slice(1).map(otherNode)]);
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error;

@@ -35,6 +35,8 @@ export function beforeAfter(input: { rows: readonly BeforeAfterRow[]; title?: st
       description: cut(`${label(title, 120)}. ${alt}`, 390),
       vconcat: rows.map((row, i) => dumbbell(row, rows, i)),
       spacing: 14,
+      // Room for a value written beyond the end of its axis.
+      padding: { left: 5, top: 5, right: 40, bottom: 5 },
     }),
     html: htmlTable({ names, cells: html, numeric }),
     text: textTable({ title, names, cells, numeric }),

@@ -119,7 +119,7 @@ export const TABLE_CSS: string =
   '.tb-table caption{caption-side:top;text-align:left;font-weight:600;font-size:15px;padding:0 0 8px;color:var(--tb-ink)}' +
   '.tb-table th,.tb-table td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border:0;border-bottom:1px solid var(--tb-line);' +
   'white-space:pre-wrap;overflow-wrap:anywhere;min-width:3em;max-width:32em;background:none}' +
-  '.tb-table th{color:var(--tb-soft);font-weight:600;border-bottom:2px solid var(--tb-line);overflow-wrap:normal}' +
+  '.tb-table td:first-child{min-width:6em}.tb-table th{color:var(--tb-soft);font-weight:600;border-bottom:2px solid var(--tb-line);overflow-wrap:normal}' +
   '.tb-table .tb-num{text-align:right;font-variant-numeric:tabular-nums}' +
   '.tb-table td:last-child,.tb-table th:last-child{padding-right:4px}' +
   '.tb-good{color:var(--tb-good);font-weight:600}.tb-bad{color:var(--tb-bad);font-weight:600}' +
@@ -144,7 +144,11 @@ function grid(source: TableSource, limit: number): Grid {
   }
   const data = Array.isArray(shape.data) ? shape.data : shape.values;
   if (Array.isArray(shape.columns) && Array.isArray(data)) {
-    return { columns: shape.columns.map(String), rows: data.slice(0, limit).map(row => (Array.isArray(row) ? [...row] : [row])), total: data.length };
+    return {
+      columns: shape.columns.map(String),
+      rows: data.slice(0, limit).map(row => (Array.isArray(row) ? [...row] : [row])),
+      total: data.length,
+    };
   }
   throw new BadInput({
     problem: 'a table needs rows',

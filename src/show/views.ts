@@ -1,4 +1,4 @@
-import { isViewable, type MimeBundle, setRenderer, VIEW, type View } from '../base/core/index.js';
+import { type MimeBundle, setRenderer, type View, viewOf } from '../base/core/index.js';
 import { type BeforeAfterRow, beforeAfter } from './before-after.js';
 import { type Figure, isFigure, JUPYTER_DISPLAY } from './figure.js';
 import { type LossHistory, lossCurve } from './loss-curve.js';
@@ -51,7 +51,8 @@ function properties(data: unknown, title: string): Figure {
  */
 export function toFigure(value: unknown): Figure | undefined {
   if (isFigure(value)) return value;
-  if (isViewable(value)) return figureOf(value[VIEW]());
+  const view = viewOf(value);
+  if (view) return figureOf(view);
   return isTable(value) ? table(value) : undefined;
 }
 

@@ -1,9 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-// @ts-expect-error plain JavaScript
 import { alpacaLike } from '../../bench/alpaca-like.mjs';
-// @ts-expect-error plain JavaScript
 import { median, spread, table } from '../../bench/numbers.mjs';
 import { Random } from '../../src/base/core/index.js';
 

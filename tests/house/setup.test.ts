@@ -124,7 +124,9 @@ describe('npm start', () => {
   it('has nothing to set up the second time', () => {
     if (!existsSync(join(ROOT, '.cache/setup/backend.json'))) throw new Error('this clone is not set up: run "npm run setup"');
     const script = `import { setUp } from ${JSON.stringify(join(ROOT, 'setup/setup.mjs'))}; await setUp();`;
-    const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', cwd: folder });
+    const again = () => execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', cwd: folder });
+    again(); // a source changed since the last set-up is compiled here
+    const output = again();
     const lines = output.split('\n').filter(Boolean);
     expect(lines.filter(line => !line.startsWith('  ✓ '))).toEqual([]);
     expect(lines).toHaveLength(6);

@@ -106,8 +106,8 @@ describe.each(working)('on %s', name => {
     const dir = await mkdtemp(join(tmpdir(), 'tunebook-'));
     try {
       const rows = unevenRows(10);
-      const options = { rows, batchSize: 4, steps: 8, seed: 3, warmup: 2 };
-      const whole = await trained({ ...options, schedule: 'cosine' });
+      const options = { rows, batchSize: 4, steps: 8, seed: 3, schedule: 'cosine', warmup: 2 } as const;
+      const whole = await trained(options);
 
       const model = tinyLlama();
       const run = train.sft({ model, optimizer: adamw(), ...options, checkpoint: { dir } });

@@ -30,6 +30,11 @@ export function isViewable(value: unknown): value is Viewable {
   return typeof (value as Partial<Viewable> | null | undefined)?.[VIEW] === 'function';
 }
 
+/** How an object describes itself, or undefined when it does not. */
+export function viewOf(value: unknown): View | undefined {
+  return isViewable(value) ? value[VIEW]() : undefined;
+}
+
 /** Turns a value into a MIME bundle (`text/plain` at least), or undefined when it has no view. */
 export type Renderer = (value: unknown) => Promise<Record<string, unknown> | undefined>;
 

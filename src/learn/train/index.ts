@@ -5,7 +5,7 @@ export type { AdamWOptions } from './optimizers/adamw.js';
 export { adamw } from './optimizers/adamw.js';
 export type { SgdOptions } from './optimizers/sgd.js';
 export { sgd } from './optimizers/sgd.js';
-export type { SftOptions } from './options.js';
+export type { OptimizerName, SftOptions } from './options.js';
 export type { ResumeOptions } from './resume.js';
 export { resume } from './resume.js';
 export type { Driver, RunStatus, RunView } from './run.js';

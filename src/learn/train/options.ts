@@ -6,9 +6,13 @@ import { checkNumber, refuseUnknown } from './check.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { Hooks } from './hooks.js';
 import { adamw } from './optimizers/adamw.js';
+import { sgd } from './optimizers/sgd.js';
 import { constant, cosine, linear, type Schedule, type ScheduleName } from './schedules.js';
 import { countLabels } from './step.js';
 import type { Optimizer, TrainableModel, TrainRow } from './types.js';
+
+/** Optimizers that can be named. */
+export type OptimizerName = 'adamw' | 'sgd';
 
 /** What `train.sft` takes. Only `model` and `rows` have no default. */
 export interface SftOptions {
@@ -26,15 +30,15 @@ export interface SftOptions {
   steps?: number;
   /** Passes over the rows. */
   epochs?: number;
-  /** Default `adamw()`. */
-  optimizer?: Optimizer;
+  /** `train.adamw({…})`, `train.sgd({…})`, or a name for either with its defaults. Default 'adamw'. */
+  optimizer?: Optimizer | OptimizerName;
   /** Peak learning rate. Default: the optimizer's own, else 5e-5 (for models of billions; small ones want 1e-4 to 1e-3). */
   learningRate?: number;
-  /** A name or a function (step, total) → factor. Default 'cosine' (to 0). */
+  /** A name or a function (step, total) → factor. Default 'constant'; 'linear' and 'cosine' fall to 0. */
   schedule?: ScheduleName | Schedule;
   /** Warm-up of a schedule given by name: steps, or a share of all steps below 1. Default 0. */
   warmup?: number;
-  /** Largest global gradient norm; `false` switches clipping off. Default 1. */
+  /** Largest global gradient norm; `false` or 0 switches clipping off. Default 1. */
   clip?: number | false;
   /** New row order every epoch. Default true. */
   shuffle?: boolean;
@@ -132,7 +136,7 @@ export function plan(options: SftOptions): SftPlan {
   const steps = optional('steps');
   const maxLength =
     options.maxLength === undefined ? undefined : checkNumber('maxLength', options.maxLength, { from: 2, integer: true });
-  const optimizer = options.optimizer ?? adamw();
+  const optimizer = chooseOptimizer(options.optimizer);
   const learningRate = checkNumber('learningRate', options.learningRate ?? optimizer.learningRate ?? 5e-5, { from: 0 });
   const prepared = prepare('rows', options.rows, options, maxLength);
   return {
@@ -153,8 +157,11 @@ export function plan(options: SftOptions): SftPlan {
     scheduleName:
       typeof options.schedule === 'function'
         ? undefined
-        : { schedule: options.schedule ?? 'cosine', warmup: options.warmup ?? 0 },
-    clip: options.clip === false ? undefined : checkNumber('clip', options.clip ?? 1, { from: Number.MIN_VALUE }),
+        : { schedule: options.schedule ?? 'constant', warmup: options.warmup ?? 0 },
+    clip:
+      options.clip === false || options.clip === 0
+        ? undefined
+        : checkNumber('clip', options.clip ?? 1, { from: Number.MIN_VALUE }),
     shuffle: options.shuffle ?? true,
     seed: options.seed ?? 0,
     hooks: options.hooks ?? {},
@@ -178,7 +185,20 @@ function checkCheckpoint({ checkpoint, model }: SftOptions): CheckpointOptions |
   });
 }
 
-function chooseSchedule({ schedule = 'cosine', warmup }: SftOptions): Schedule {
+function chooseOptimizer(optimizer: Optimizer | OptimizerName = 'adamw'): Optimizer {
+  if (typeof optimizer === 'object' && typeof optimizer?.step === 'function') return optimizer;
+  if (optimizer === 'adamw') return adamw();
+  if (optimizer === 'sgd') return sgd();
+  throw new BadInput({
+    problem: 'There is no such optimizer',
+    where: { key: 'optimizer' },
+    expected: "train.adamw({…}), train.sgd({…}), 'adamw' or 'sgd'",
+    found: quote(optimizer),
+    fix: 'write optimizer: train.adamw({ learningRate: 1e-4 })',
+  });
+}
+
+function chooseSchedule({ schedule = 'constant', warmup }: SftOptions): Schedule {
   if (typeof schedule === 'function') {
     if (warmup === undefined) return schedule;
     throw new BadInput({

@@ -69,7 +69,7 @@ export function contentJson(json: TokenizerJson, inside: boolean): TokenizerJson
   let vocab = model.vocab;
   if (hidden.size > 0 && Array.isArray(vocab)) {
     const unk = model.unk_id as number | undefined;
-    vocab = vocab.map(([token, score], id) => (id === unk ? [token, score] : [rename(token, id), score]));
+    vocab = vocab.map(([token, score], id): [string, number] => (id === unk ? [token, score] : [rename(token, id), score]));
   } else if (hidden.size > 0 && (model.type !== 'BPE' || model.ignore_merges === true)) {
     vocab = Object.fromEntries(
       Object.entries(vocab as Record<string, number>).map(([token, id]) => [

@@ -1,4 +1,4 @@
-import { VIEW, type View } from '../../base/core/index.js';
+import { setView } from '../../base/core/index.js';
 import type { Ladder } from './ladder.js';
 
 /** Exact match of one rung before and after, as `show.beforeAfter` takes it. */
@@ -55,11 +55,9 @@ export class LadderComparison {
       })),
     );
   }
-
-  [VIEW](): View {
-    return { kind: 'beforeAfter', data: { rows: this.rows, title: 'Exact match before and after' } };
-  }
 }
+
+setView(LadderComparison, it => ({ kind: 'beforeAfter', data: { rows: it.rows, title: 'Exact match before and after' } }));
 
 /** Two ladders over the same rungs, side by side. */
 export function compare(before: Ladder, after: Ladder): LadderComparison {

@@ -1,4 +1,4 @@
-import { VIEW, type View } from '../../base/core/index.js';
+import { setView } from '../../base/core/index.js';
 import { continuations, type GenerationOptions } from './generate.js';
 
 /** A text and how the model goes on. */
@@ -13,11 +13,9 @@ export class Completions extends Array<Completion> {
   static override get [Symbol.species](): ArrayConstructor {
     return Array;
   }
-
-  [VIEW](): View {
-    return { kind: 'table', data: [...this] };
-  }
 }
+
+setView(Completions, rows => ({ kind: 'table', data: [...rows] }));
 
 /**
  * How the model continues plain text, greedily: no template, no roles. That is all a base model can do. A continuation

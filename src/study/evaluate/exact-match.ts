@@ -1,4 +1,4 @@
-import { BadInput, VIEW, type View } from '../../base/core/index.js';
+import { BadInput, setView } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import { encodePrompt, stopIds } from '../../prepare/tokens/index.js';
@@ -63,11 +63,9 @@ export class Scores {
       score: samples.filter(s => s.correct).length / samples.length,
     }));
   }
-
-  [VIEW](): View {
-    return { kind: 'scores', data: { score: this.score, n: this.n, byTask: this.byTask, samples: this.samples } };
-  }
 }
+
+setView(Scores, it => ({ kind: 'scores', data: { score: it.score, n: it.n, byTask: it.byTask, samples: it.samples } }));
 
 /**
  * Let the model answer every row greedily and count the answers that equal the expected one after normalisation.

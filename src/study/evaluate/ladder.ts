@@ -1,4 +1,4 @@
-import { VIEW, type View } from '../../base/core/index.js';
+import { setView } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import { type ExactMatchOptions, exactMatch, type Scores } from './exact-match.js';
 import { wilson } from './interval.js';
@@ -38,20 +38,20 @@ export class Ladder {
   mean(rungs: readonly string[] = [...this.scores.keys()]): number {
     return rungs.reduce((sum, rung) => sum + this.score(rung), 0) / rungs.length;
   }
-
-  [VIEW](): View {
-    const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-    return {
-      kind: 'table',
-      data: this.rungs.map(({ rung, n, score, low, high }) => ({
-        rung,
-        rows: n,
-        'exact match': percent(score),
-        '95 % interval': `${percent(low)} to ${percent(high)}`,
-      })),
-    };
-  }
 }
+
+setView(Ladder, ({ rungs }) => {
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  return {
+    kind: 'table',
+    data: rungs.map(({ rung, n, score, low, high }) => ({
+      rung,
+      rows: n,
+      'exact match': percent(score),
+      '95 % interval': `${percent(low)} to ${percent(high)}`,
+    })),
+  };
+});
 
 /** {@link exactMatch} on several held-out sets: `{ 'new inputs': rows, paraphrase: rows, … }`. */
 export async function ladder(

@@ -1,4 +1,4 @@
-import { VIEW, type View } from '../../base/core/index.js';
+import { setView } from '../../base/core/index.js';
 import type { Memory } from './measure.js';
 
 /** One measure before and after tuning, as `show.beforeAfter` takes it. */
@@ -18,11 +18,9 @@ export class Comparison {
   constructor(rows: readonly ComparedRow[]) {
     this.rows = rows;
   }
-
-  [VIEW](): View {
-    return { kind: 'beforeAfter', data: { rows: this.rows, title: 'What was forgotten' } };
-  }
 }
+
+setView(Comparison, it => ({ kind: 'beforeAfter', data: { rows: it.rows, title: 'What was forgotten' } }));
 
 /** What was forgotten between two measurements. */
 export function compare(before: Memory, after: Memory): Comparison {

@@ -1,4 +1,4 @@
-import { VIEW, type View } from '../../base/core/index.js';
+import { setView } from '../../base/core/index.js';
 import type { Tokenizer } from '../../prepare/tokens/index.js';
 import { type AnsweringModel, complete, type MeanLoss, type MeasurableModel, meanLoss } from '../evaluate/index.js';
 import { textRows } from './text-rows.js';
@@ -64,13 +64,13 @@ export class Memory {
     this.tokens = loss.tokens;
     this.facts = recall?.score;
   }
-
-  [VIEW](): View {
-    const rows = [{ measure: 'loss on base text (nats per token)', value: this.baseLoss }];
-    if (this.facts !== undefined) rows.push({ measure: 'facts recalled (share)', value: this.facts });
-    return { kind: 'table', data: rows };
-  }
 }
+
+setView(Memory, ({ baseLoss, facts }) => {
+  const rows = [{ measure: 'loss on base text (nats per token)', value: baseLoss }];
+  if (facts !== undefined) rows.push({ measure: 'facts recalled (share)', value: facts });
+  return { kind: 'table', data: rows };
+});
 
 /** {@link baseLoss} and, given facts, {@link factRecall} in one call: take it before and after training, then {@link compare}. */
 export async function measure(options: {

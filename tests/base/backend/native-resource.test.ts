@@ -52,7 +52,12 @@ describe.skipIf(reason)('TensorFlow variables', () => {
     const before = memory();
     const start = [0.5, -1, 2, 0.1];
     const [lr, beta1, beta2, eps] = [0.01, 0.9, 0.99, 1e-8];
-    const [theta, m, v] = [start, [0, 0, 0, 0], [0, 0, 0, 0]].map(values => tf.tidy(() => createResource(tf.tensor1d(values))));
+    const [theta, m, v] = [start, [0, 0, 0, 0], [0, 0, 0, 0]].map(values => {
+      const tensor = tf.tensor1d(values);
+      const resource = createResource(tensor);
+      tensor.dispose();
+      return resource;
+    });
     const expected = { theta: start.slice(), m: [0, 0, 0, 0], v: [0, 0, 0, 0] };
     for (let t = 1; t <= 5; t++) {
       const g = start.map((_, i) => Math.sin(t + i));

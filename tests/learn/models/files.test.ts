@@ -35,7 +35,7 @@ describe('load', () => {
     expect(model.parameters.map(p => p.name).sort()).toEqual(Object.keys(sums).sort());
     for (const parameter of model.parameters) {
       const tensor = parameter.read();
-      const values = tensor.dataSync();
+      const values = tensor.dataSync<'float32'>();
       tensor.dispose();
       const [sum, magnitude] = sums[parameter.name]!;
       expect(values.reduce((a, b) => a + b, 0)).toBeCloseTo(sum, 9);
@@ -198,7 +198,7 @@ describe('init', () => {
       const found = new Map(
         model.parameters.map(p => {
           const tensor = p.read();
-          const data = tensor.dataSync().slice();
+          const data = tensor.dataSync<'float32'>().slice();
           tensor.dispose();
           return [p.name, data];
         }),

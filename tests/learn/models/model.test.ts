@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { use } from '../../../src/base/backend/index.js';
-import { BadInput, Interrupted, Random, VIEW, type Viewable } from '../../../src/base/core/index.js';
+import { BadInput, Interrupted, Random, viewOf } from '../../../src/base/core/index.js';
 import { init, type Model, type TrainBatch } from '../../../src/learn/models/index.js';
 import { usable } from '../../helpers/backends.js';
 import { leftBehind, NOTHING } from '../../helpers/leak.js';
@@ -323,7 +323,7 @@ describe('the view of a model', () => {
   it('is plain data', async () => {
     await use('cpu');
     const model = init(CONFIG);
-    const view = (model as unknown as Viewable)[VIEW]();
+    const view = viewOf(model)!;
     expect(structuredClone(view)).toEqual(view);
     expect(view).toMatchObject({ kind: 'model', data: { parameters: model.size, bytes: model.size * 4, trainable: model.size } });
     model.dispose();

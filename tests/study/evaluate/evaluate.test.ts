@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { BadInput, Interrupted, onProgress, type ProgressEvent, VIEW } from '../../../src/base/core/index.js';
+import { BadInput, Interrupted, onProgress, type ProgressEvent, VIEW, viewOf } from '../../../src/base/core/index.js';
 import type { Row } from '../../../src/prepare/data/index.js';
 import { get } from '../../../src/prepare/templates/index.js';
 import { trainBPE } from '../../../src/prepare/tokens/index.js';
@@ -68,7 +68,7 @@ describe('exactMatch', () => {
     expect(seen.map(batch => batch.length)).toEqual([2, 2, 1]);
     const lengths = seen.flat().map(prompt => prompt.length);
     expect(lengths).toEqual([...lengths].sort((a, b) => a - b));
-    expect(scores[VIEW]()).toMatchObject({ kind: 'scores', data: { score: 0.6, samples: scores.samples } });
+    expect(viewOf(scores)).toMatchObject({ kind: 'scores', data: { score: 0.6, samples: scores.samples } });
   });
 
   test('the prompt is what precedes the answer in training, and holds nothing of the answer', async () => {
@@ -123,7 +123,7 @@ describe('ladder', () => {
     expect(found.mean()).toBe(0.75);
     expect(found.mean(['far'])).toBe(0.5);
     expect(() => found.score('nowhere')).toThrow(/near, far/);
-    expect(found[VIEW]()).toMatchObject({ kind: 'table', data: [{ rung: 'near', rows: 2, 'exact match': '100 %' }, {}] });
+    expect(viewOf(found)).toMatchObject({ kind: 'table', data: [{ rung: 'near', rows: 2, 'exact match': '100 %' }, {}] });
   });
 
   test('two ladders compare rung by rung and answer by answer', async () => {
@@ -136,7 +136,7 @@ describe('ladder', () => {
       { task: 'near', prompt: 'a', expected: 'yes', before: 'what', after: 'no', correct: false },
       { task: 'near', prompt: 'b', expected: 'no', before: 'what', after: 'no', correct: true },
     ]);
-    expect(found[VIEW]()).toMatchObject({ kind: 'beforeAfter', data: { rows: found.rows } });
+    expect(viewOf(found)).toMatchObject({ kind: 'beforeAfter', data: { rows: found.rows } });
   });
 
   test('wilson agrees with published values', () => {
@@ -162,7 +162,7 @@ describe('complete', () => {
         .map(ids => tokenizer.decode(ids))
         .sort(),
     ).toEqual(['bread', 'cat']);
-    expect(found[VIEW]().kind).toBe('table');
+    expect(viewOf(found)?.kind).toBe('table');
     expect(found.map(f => f.prompt)).toEqual(['cat', 'bread']);
     expect(VIEW in found.map(f => f.prompt)).toBe(false);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { BadInput, VIEW } from '../../../src/base/core/index.js';
+import { BadInput, viewOf } from '../../../src/base/core/index.js';
 import { trainBPE } from '../../../src/prepare/tokens/index.js';
 import { baseLoss, compare, factRecall, measure, textRows } from '../../../src/study/forgetting/index.js';
 
@@ -68,7 +68,7 @@ describe('measure and compare', () => {
       { label: 'facts recalled', before: 0.5, after: 0, unit: 'share', better: 'higher' },
     ]);
     expect(after.baseLoss).not.toBe(before.baseLoss);
-    expect(compare(before, after)[VIEW]()).toEqual({ kind: 'beforeAfter', data: { rows, title: 'What was forgotten' } });
+    expect(viewOf(compare(before, after))).toEqual({ kind: 'beforeAfter', data: { rows, title: 'What was forgotten' } });
   });
 
   test('without probes only the loss is compared', async () => {

@@ -6,7 +6,7 @@ import { nativeAdamW } from './adamw-native.js';
 import { type AdamWSettings, decayFactor } from './adamw-settings.js';
 import { zerosLike } from './slots.js';
 
-/** Settings of {@link adamw}. Defaults are PyTorch's, except that norms and biases are not decayed (see `decay`). */
+/** Settings of {@link adamw}. Defaults are PyTorch's. */
 export interface AdamWOptions {
   /** Peak learning rate where `train.sft` is given none. */
   learningRate?: number;
@@ -17,8 +17,8 @@ export interface AdamWOptions {
   /** Decoupled weight decay: weights shrink by 1 − learningRate · weightDecay a step. Default 0.01. */
   weightDecay?: number;
   /**
-   * What decays: 'matrices' (default) spares norms and biases, as is usual for transformers (and transformers' Trainer
-   * does); 'all' is `torch.optim.AdamW` given one parameter group.
+   * What decays: 'all' (default) is `torch.optim.AdamW` given the model's parameters; 'matrices' spares norms and biases,
+   * as transformers' Trainer does.
    */
   decay?: 'matrices' | 'all';
 }
@@ -39,7 +39,7 @@ export function adamw(options: AdamWOptions = {}): Optimizer {
     beta2: checkNumber('betas', beta2, { from: 0, below: 1 }),
     eps: checkNumber('eps', options.eps ?? 1e-8, { from: 0 }),
     weightDecay: checkNumber('weightDecay', options.weightDecay ?? 0.01, { from: 0 }),
-    decay: options.decay ?? 'matrices',
+    decay: options.decay ?? 'all',
   };
   return {
     name: 'adamw',
