@@ -64,9 +64,9 @@ export async function makeBase({ steps = 4000, seed = 1, out = join(import.meta.
 
 /** One token for every word of the world, after a space and without one. */
 function makeTokenizer(world, text) {
-  // It sees instructions too: their words are the worksheets', but here they begin a line, and roles are words as well.
-  const turns = world.rows.slice(0, 4_000).flatMap(row => row.messages.map(({ role, content }) => `${role}\n${content}`));
-  const tokenizer = tokens.trainBPE([...text.slice(0, 20_000), ...turns], { vocabSize: 700, minFrequency: 20 });
+  // It sees instructions too: their words are the worksheets', but there they begin a line.
+  const turns = world.rows.slice(0, 4_000).flatMap(row => row.messages.map(({ content }) => `user\n${content}`));
+  const tokenizer = tokens.trainBPE([...text.slice(0, 20_000), ...turns, 'assistant\n', 'system\n'], { vocabSize: 700, minFrequency: 20 });
   const split = world.nouns.filter(noun => [noun, ` ${noun}`].some(word => tokenizer.encodeContent(word).ids.length > 1));
   if (split.length > 0) throw new Error(`nouns of more than one token: ${split.join(', ')}`);
   return tokenizer;

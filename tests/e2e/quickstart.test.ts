@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { jupyterEnvironment, VENV, VENV_PYTHON } from '../../setup/paths.mjs';
-import { quickstart } from '../../src/prepare/tasks/index.js';
+import { NOUNS, quickstart } from '../../src/prepare/tasks/index.js';
+import { Tokenizer } from '../../src/prepare/tokens/index.js';
 import { notebookPage, VEGALITE_MIME } from '../../src/show/index.js';
 import { launchBrowser, skipBrowser } from '../helpers/browser.js';
 import { ensureBuilt } from '../helpers/built.js';
@@ -61,12 +62,30 @@ describe('the committed notebook', () => {
     const shares = (name: string) =>
       last
         .find(line => line.startsWith(name))!
-        .match(/\d+(?= %)/g)!
+        .match(/\d+(?=\s%)/g)!
         .map(Number);
     // Columns: new inputs, paraphrase, parameters, both, base-only verb, base-only skill, facts.
     expect(Math.max(...shares('base').slice(0, 4))).toBeLessThanOrEqual(2);
     expect(Math.min(...shares('tuned').slice(0, 4))).toBeGreaterThanOrEqual(60);
     expect(Math.min(...shares('with replay').slice(0, 4))).toBeGreaterThanOrEqual(60);
+  });
+});
+
+describe('the committed base model', () => {
+  const base = join(root, 'notebooks', 'assets', 'quickstart-base');
+
+  test('has one token for every noun, in the middle of a line and at its beginning', async () => {
+    const tokenizer = await Tokenizer.fromFile(base);
+    for (const noun of NOUNS)
+      for (const text of [noun, ` ${noun}`]) expect(tokenizer.encodeContent(text).ids, text).toHaveLength(1);
+  });
+
+  test('knows facts and worksheets, and answers a question with another question', async () => {
+    const [, continued] = codeOf(await read(committed));
+    const text = [continued!.outputs!.at(-1)!.data!['text/plain']].flat().join('');
+    expect(text).toMatch(/tom lives in\s+oslo \./);
+    expect(text).toMatch(/reverse : cat red pen =\s+pen red cat \./);
+    expect(text).toMatch(/bee blue bread pen\s+\. [a-z ]+ : [a-z ]+ \./);
   });
 });
 

@@ -41,7 +41,7 @@ export class Ladder {
 }
 
 setView(Ladder, ({ rungs }) => {
-  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const percent = (share: number) => `${(100 * share).toFixed(0)}\u00a0%`;
   return {
     kind: 'table',
     data: rungs.map(({ rung, n, score, low, high }) => ({

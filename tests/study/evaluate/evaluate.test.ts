@@ -123,7 +123,7 @@ describe('ladder', () => {
     expect(found.mean()).toBe(0.75);
     expect(found.mean(['far'])).toBe(0.5);
     expect(() => found.score('nowhere')).toThrow(/near, far/);
-    expect(viewOf(found)).toMatchObject({ kind: 'table', data: [{ rung: 'near', rows: 2, 'exact match': '100 %' }, {}] });
+    expect(viewOf(found)).toMatchObject({ kind: 'table', data: [{ rung: 'near', rows: 2, 'exact match': '100\u00a0%' }, {}] });
   });
 
   test('two ladders compare rung by rung and answer by answer', async () => {

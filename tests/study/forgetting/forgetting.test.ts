@@ -1,7 +1,21 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { BadInput, viewOf } from '../../../src/base/core/index.js';
 import { trainBPE } from '../../../src/prepare/tokens/index.js';
-import { baseLoss, compare, factRecall, measure, textRows } from '../../../src/study/forgetting/index.js';
+import { Ladder, Scores } from '../../../src/study/evaluate/index.js';
+import {
+  baseLoss,
+  compare,
+  examFigures,
+  examTable,
+  factRecall,
+  Memory,
+  measure,
+  publish,
+  textRows,
+} from '../../../src/study/forgetting/index.js';
 
 const tokenizer = trainBPE(['tom lives in oslo . mia lives in rome .'], { vocabSize: 300 });
 
@@ -75,5 +89,51 @@ describe('measure and compare', () => {
     const memory = await measure({ model, tokenizer, texts });
     expect(memory.facts).toBeUndefined();
     expect(compare(memory, memory).rows.map(row => row.label)).toEqual(['loss on base text']);
+  });
+});
+
+describe('exams', () => {
+  const sample = (correct: boolean) => ({ prompt: 'p', expected: 'e', got: 'g', correct });
+  const exam = {
+    answers: new Ladder(
+      new Map([
+        ['near', new Scores([sample(true), sample(true)])],
+        ['far', new Scores([sample(true), sample(false)])],
+      ]),
+    ),
+    loss: { loss: 0.456, tokens: 9 },
+    memory: new Memory({ loss: 1.234, tokens: 99 }, { score: 0.75, n: 4, missed: [] }),
+  };
+  const blank = { ...exam, memory: new Memory({ loss: 3, tokens: 99 }) };
+
+  test('as a table: one row a model', () => {
+    expect(examTable({ base: exam, tuned: blank })).toEqual([
+      {
+        model: 'base',
+        near: '100\u00a0%',
+        far: '50\u00a0%',
+        'loss on answers': '0.46',
+        'loss on base text': '1.23',
+        'facts recalled': '75\u00a0%',
+      },
+      { model: 'tuned', near: '100\u00a0%', far: '50\u00a0%', 'loss on answers': '0.46', 'loss on base text': '3.00' },
+    ]);
+  });
+
+  test('as figures, published where a file is named and nowhere else', async () => {
+    const figures = examFigures({ Before: exam }, ['far']);
+    expect(figures).toEqual({ heldOutBefore: 0.5, heldOutLossBefore: 0.456, baseLossBefore: 1.234, factsBefore: 0.75 });
+    expect(examFigures({ After: blank })).toEqual({ heldOutAfter: 0.75, heldOutLossAfter: 0.456, baseLossAfter: 3 });
+    const folder = await mkdtemp(join(tmpdir(), 'tunebook-publish-'));
+    try {
+      vi.stubEnv('TUNEBOOK_RESULT', '');
+      await publish(figures);
+      vi.stubEnv('TUNEBOOK_RESULT', join(folder, 'result.json'));
+      await publish(figures);
+      expect(JSON.parse(await readFile(join(folder, 'result.json'), 'utf8'))).toEqual(figures);
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(folder, { recursive: true });
+    }
   });
 });
