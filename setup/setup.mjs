@@ -41,7 +41,7 @@ function nodePackages() {
           problem: 'npm could not install the packages of package-lock.json',
           remedy: `${NETWORK} npm's settings (npm config set proxy …, registry …). If the disk is full, make room: 1 GB is needed.`,
           onLine: line => {
-            if (/npm http (fetch|cache)/.test(line)) live(`${++fetched} of about ${count} fetched`);
+            if (/npm http (fetch|cache)/.test(line)) live(`${++fetched} requests answered`);
           },
         },
       );

@@ -51,9 +51,11 @@ export class RunView {
 
   #draw(): void {
     if (!this.#cell) return;
-    const work = this.#work ? formatProgress(this.#work) : `${Math.round((performance.now() - this.#began) / 1000)} s`;
+    const seconds = Math.round((performance.now() - this.#began) / 1000);
+    const work = this.#work ? formatProgress(this.#work) : `${seconds} s`;
     if (!this.#tty) {
-      this.#say(`      ${work}`);
+      // The timer is not the cell's: a cell that has only begun has nothing to say.
+      if (seconds >= 2) this.#say(`      ${work}`);
       return;
     }
     const line = `  ${this.#bar(this.#cell - 1)} cell ${this.#cell}/${this.#total}  ${this.#title}  ${work}`;

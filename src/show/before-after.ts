@@ -61,10 +61,16 @@ function dumbbell(row: Judged, rows: readonly Judged[], index: number) {
     .flatMap(r => [r.before, r.after])
     .filter(Number.isFinite);
   const domain = row.unit === 'share' ? [0, 1] : [Math.min(0, ...peers), Math.max(0, ...peers) || 1];
+  // One axis serves the rows above it that share it: only its grid lines run through them.
+  const below = rows[index + 1];
+  const shared = below !== undefined && below.unit === row.unit && axisTitle(below) === axisTitle(row);
+  const axis = shared
+    ? { title: null, labels: false, ticks: false, domain: false }
+    : { title: axisTitle(row), ...(row.unit === 'share' ? { format: '.0%' } : {}) };
   const x = {
     type: 'quantitative',
     scale: { domain, nice: row.unit !== 'share' },
-    axis: { title: axisTitle(row), tickCount: 5, ...(row.unit === 'share' ? { format: '.0%' } : {}) },
+    axis: { ...axis, tickCount: 5 },
   };
   const y = { field: 'label', type: 'nominal', axis: { title: null, labelFontSize: 12, labelPadding: 58 } };
   const [before, after] = [row.before, row.after].map(v => (Number.isFinite(v) ? round6(v) : null));

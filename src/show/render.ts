@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { BadInput } from '../base/core/index.js';
+import { BadInput, Unavailable } from '../base/core/index.js';
 import type { Figure, VegaLiteSpec } from './figure.js';
 import { type Theme, themeConfig } from './theme.js';
 
@@ -43,8 +44,15 @@ export async function renderSvg(chart: Figure | VegaLiteSpec, options: RenderOpt
   }
 }
 
-/** The PNG of a chart, lettered in the font that tunebook ships. */
+/** The PNG of a chart, lettered in the font that tunebook ships; Unavailable when that file is gone. */
 export async function renderPng(chart: Figure | VegaLiteSpec, options: PngOptions = {}): Promise<Uint8Array> {
+  // Without it resvg draws no letters at all, and says nothing.
+  if (!existsSync(FONT_FILE))
+    throw new Unavailable({
+      problem: 'The font of the charts is missing',
+      where: { file: FONT_FILE },
+      fix: 'install tunebook again',
+    });
   const svg = await renderSvg(chart, options);
   const { Resvg } = await import('@resvg/resvg-js');
   const picture = new Resvg(svg, {

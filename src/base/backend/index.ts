@@ -9,14 +9,11 @@ export { type Finished, findPython, type Python, runProgram } from './install/py
 export { countBytes, type Memory, memory } from './memory.js';
 export { type AttrMaker, type AttrType, type NativeOps, native, type OpAttr } from './native-ops.js';
 export {
-  type AdamStep,
-  applyAdam,
   assignResource,
   createResource,
   destroyResource,
   type Resource,
   readResource,
-  scaleResource,
 } from './native-resource.js';
 export { available } from './probe.js';
 export { matmulSpeed } from './speed.js';

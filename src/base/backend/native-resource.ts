@@ -17,16 +17,6 @@ export interface Resource {
   readonly bytes: number;
 }
 
-/** Settings of one Adam step. The powers are β₁ᵗ and β₂ᵗ of this step t = 1, 2, … */
-export interface AdamStep {
-  lr: number;
-  beta1: number;
-  beta2: number;
-  eps: number;
-  beta1Power: number;
-  beta2Power: number;
-}
-
 // TensorFlow finds variables by this name, and an equal or empty one is the same variable.
 const PROCESS = randomBytes(6).toString('hex');
 let count = 0;
@@ -86,35 +76,6 @@ export function destroyResource(resource: Resource): void {
   tf.executeMany('DestroyResourceOp', [tf.attr.bool('ignore_lookup_error', true)], [resource.handle], 0);
   resource.handle.dispose();
   countBytes(-resource.bytes);
-}
-
-/**
- * One Adam step in place (`ResourceApplyAdam`): m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
- * θ ← θ − lr·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m/(√v + ε). `grad` is not disposed. PyTorch's AdamW comes out when `eps` is ε·√(1 − β₂ᵗ) and θ was scaled by
- * (1 − lr·weight decay) before.
- */
-export function applyAdam(theta: Resource, m: Resource, v: Resource, grad: Tf.Tensor, step: AdamStep): void {
-  const tf = ops();
-  const { tidy, scalar } = tfjs();
-  const attrs = [tf.attr.type('T', 'float32'), tf.attr.bool('use_locking', false), tf.attr.bool('use_nesterov', false)];
-  tidy(() => {
-    const numbers = [step.beta1Power, step.beta2Power, step.lr, step.beta1, step.beta2, step.eps].map(value => scalar(value));
-    tf.executeMany('ResourceApplyAdam', attrs, [theta.handle, m.handle, v.handle, ...numbers, grad], 0);
-  });
-}
-
-/** Multiply the variable by a number in place: θ ← factor · θ, as decoupled weight decay does with factor = 1 − lr·λ. */
-export function scaleResource(resource: Resource, factor: number): void {
-  if (factor === 1) return;
-  const tf = ops();
-  const { tidy, scalar, mul } = tfjs();
-  tidy(() => {
-    // θ − (1 − factor)·θ keeps the sum in TensorFlow: one product, one update in place.
-    const value = readResource(resource);
-    const change = mul(value, scalar(1 - factor));
-    value.dispose();
-    tf.executeMany('AssignSubVariableOp', [tf.attr.type('dtype', 'float32')], [resource.handle, change], 0);
-  });
 }
 
 function ops(): NativeOps {

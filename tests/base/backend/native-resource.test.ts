@@ -1,14 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import {
-  applyAdam,
   assignResource,
   createResource,
   destroyResource,
   memory,
   native,
   readResource,
-  scaleResource,
 } from '../../../src/base/backend/index.js';
 import { missing } from './need.js';
 
@@ -40,44 +38,14 @@ describe.skipIf(reason)('TensorFlow variables', () => {
     const one = tf.ones([4]);
     const theta = createResource(one);
     const old = readResource(theta);
-    scaleResource(theta, 0.5);
+    const half = tf.fill([4], 0.5);
+    native()!.executeMany('AssignSubVariableOp', [native()!.attr.type('dtype', 'float32')], [theta.handle, half], 0);
+    half.dispose();
     const now = readResource(theta);
     expect(Array.from(old.dataSync())).toEqual([1, 1, 1, 1]);
     expect(Array.from(now.dataSync())).toEqual([0.5, 0.5, 0.5, 0.5]);
     for (const t of [one, old, now]) t.dispose();
     destroyResource(theta);
-  });
-
-  test('Adam in place follows the formula over five steps', () => {
-    const before = memory();
-    const start = [0.5, -1, 2, 0.1];
-    const [lr, beta1, beta2, eps] = [0.01, 0.9, 0.99, 1e-8];
-    const [theta, m, v] = [start, [0, 0, 0, 0], [0, 0, 0, 0]].map(values => {
-      const tensor = tf.tensor1d(values);
-      const resource = createResource(tensor);
-      tensor.dispose();
-      return resource;
-    });
-    const expected = { theta: start.slice(), m: [0, 0, 0, 0], v: [0, 0, 0, 0] };
-    for (let t = 1; t <= 5; t++) {
-      const g = start.map((_, i) => Math.sin(t + i));
-      const grad = tf.tensor1d(g);
-      applyAdam(theta!, m!, v!, grad, { lr, beta1, beta2, eps, beta1Power: beta1 ** t, beta2Power: beta2 ** t });
-      grad.dispose();
-      for (let i = 0; i < 4; i++) {
-        expected.m[i] = beta1 * expected.m[i]! + (1 - beta1) * g[i]!;
-        expected.v[i] = beta2 * expected.v[i]! + (1 - beta2) * g[i]! ** 2;
-        const rate = (lr * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
-        expected.theta[i]! -= (rate * expected.m[i]!) / (Math.sqrt(expected.v[i]!) + eps);
-      }
-    }
-    const found = readResource(theta!);
-    found.dataSync().forEach((value, i) => {
-      expect(value).toBeCloseTo(expected.theta[i]!, 5);
-    });
-    found.dispose();
-    for (const resource of [theta!, m!, v!]) destroyResource(resource);
-    expect(memory()).toEqual(before);
   });
 
   test('gradients flow to the tensor that was read', () => {
