@@ -157,11 +157,13 @@ function kernel() {
 
 function backend({ retry }) {
   const mark = stamp('backend');
+  // With an NVIDIA driver the GPU build is tried first; where it fails, native is still there.
+  const gpu = existsSync('/proc/driver/nvidia/version');
   const key = () =>
-    sha(process.platform, process.arch, process.versions.node.split('.')[0], readFileSync(inRoot('package-lock.json')));
+    sha(process.platform, process.arch, process.versions.node.split('.')[0], gpu, readFileSync(inRoot('package-lock.json')));
   return {
     title: 'backend',
-    size: "TensorFlow's library from PyPI's wheel, 274 MB to download once per user; a small binding compiled with g++",
+    size: `TensorFlow's library from PyPI's wheel${gpu ? ' with its CUDA libraries, 3.4 GB' : ', 274 MB'} to download once per user; a small binding compiled with g++`,
     check() {
       const state = mark.read();
       if (!state || state.begun || state.key !== key()) return undefined;
@@ -171,16 +173,20 @@ function backend({ retry }) {
     },
     async run(live) {
       mark.begin();
-      const lines = await command(process.execPath, [CLI, 'backend', 'install', 'native'], {
-        cwd: ROOT,
-        env: { PYTHON: VENV_PYTHON },
-        problem: 'The native backend could not be installed',
-        remedy: 'see the lines above; wasm is used until then. "npx tunebook backend install native" tries again.',
-        onLine: line => line.trim() && live(line.trim()),
-      });
+      const lines = gpu
+        ? await install('cuda', live).catch(error => {
+            console.log(
+              `    the GPU build failed, native is installed instead: ${describeFailure(error).replace(/\n/g, '\n    ')}`,
+            );
+            return install('native', live);
+          })
+        : await install('native', live);
       const used = await probe();
       if (used.name === 'wasm' || used.name === 'cpu') {
-        throw new StepFailed(`native was installed but does not work: ${used.reason}`, '"npx tunebook doctor" says more.');
+        throw new StepFailed(
+          `native was installed but does not work: ${used.reason}`,
+          '"node dist/cli/main.js doctor" says more.',
+        );
       }
       const summary = `${used.name}${used.version ? ` (TensorFlow ${used.version})` : ''}`;
       // The folder is remembered so that a deleted cache is noticed without loading anything.
@@ -201,6 +207,15 @@ function backend({ retry }) {
   };
 }
 
+const install = (kind, live) =>
+  command(process.execPath, [CLI, 'backend', 'install', kind], {
+    cwd: ROOT,
+    env: { PYTHON: VENV_PYTHON },
+    problem: `The ${kind} backend could not be installed`,
+    remedy: `see the lines above; wasm is used until then. "node dist/cli/main.js backend install ${kind}" tries again.`,
+    onLine: line => line.trim() && live(line.trim()),
+  });
+
 // Asks the built package which backend it would choose, in a process of its own: loading one takes seconds and cannot be undone.
 async function probe() {
   const script = `import(${JSON.stringify(new URL('../dist/base/backend/index.js', import.meta.url).href)})
@@ -209,7 +224,7 @@ async function probe() {
     cwd: ROOT,
     env: { TF_CPP_MIN_LOG_LEVEL: '2' },
     problem: 'No backend works on this machine, not even wasm',
-    remedy: '"npx tunebook doctor" says why for each; please report what it prints.',
+    remedy: '"node dist/cli/main.js doctor" says why for each; please report what it prints.',
   });
   return JSON.parse(lines.findLast(line => line.startsWith('@@')).slice(2));
 }
