@@ -2,7 +2,7 @@
 // first whether there is anything to do, so running it again costs a moment and running it after an interruption completes it.
 // `npm run setup` and npm test also try again what was replaced by a fallback (`retry`); npm start does not.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, isBuilt } from './build.mjs';
 import { lockedNodePackages, pinnedPythonPackages, venvPython } from './packages.mjs';
@@ -107,6 +107,8 @@ function python(file, { retry }) {
         mark.done({ system: found.executable });
         return `PyPI could not be reached; using the JupyterLab of ${found.executable}`;
       }
+      // JupyterLab brings a CommonJS yarn.js, which would take this package's "type": "module" for its own.
+      writeFileSync(join(VENV, 'package.json'), '{ "type": "commonjs" }\n');
       mark.done({ requirements: sha(readFileSync(inRoot('setup', file))) });
       return `${pinnedPythonPackages(file)} pinned packages in .venv, Python ${venvPython()}`;
     },
