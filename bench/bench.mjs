@@ -2,7 +2,9 @@
 import { BadUsage, usage } from './usage.mjs';
 
 const benches = {
+  packing: () => import('./packing.mjs').then(module => module.benchPacking),
   setup: () => import('./peer.mjs').then(module => module.setUp),
+  encode: () => import('./encode.mjs').then(module => module.benchEncode),
   sft: () => import('./sft.mjs').then(module => module.benchSft),
 };
 

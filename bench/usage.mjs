@@ -11,7 +11,21 @@ npm run bench -- sft [options]         supervised fine-tuning beside TRL's SFTTr
   --python PATH      Python with the peers (default: $TUNEBOOK_PEER_PYTHON, else .venv-bench)
   --no-peer          ours alone
   --dist DIR         another build of tunebook, to compare two (default: dist, built when stale)
-  --json FILE        write everything measured there as well`;
+  --json FILE        write everything measured there as well
+
+npm run bench -- encode [options]      render + tokenise + mask + verify beside TRL's data set preparation
+
+  --data FILE        Alpaca-format JSON or JSONL, multiplied to --rows; default: generated rows of the same kind
+  --rows N           rows (default 50000)
+  --rounds N         alternations (default 3)
+  --workers N        worker threads of the parallel run (default 2)
+  --tokenizer DIR    a tokenizer.json with its tokenizer_config.json; default: one trained on the rows
+  --python, --no-peer, --dist, --json as above
+
+npm run bench -- packing [options]     plain, bucketed and packed batches of the same rows, ours alone
+
+  --length N         tokens of a pack (default 512)
+  --data, --steps, --rounds, --batch, --backend, --dist as above`;
 
 /** A command line that cannot be understood; the message is followed by the usage. */
 export class BadUsage extends Error {}

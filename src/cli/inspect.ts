@@ -1,27 +1,37 @@
 import { parseArgs } from 'node:util';
 import { BadInput, quote } from '../base/core/index.js';
-import { type Rows, readRows } from '../prepare/data/index.js';
-import { get, names, type Template } from '../prepare/templates/index.js';
+import { contentText, type Row, type Rows, readRows } from '../prepare/data/index.js';
+import { names, type Template } from '../prepare/templates/index.js';
 import {
-  type EncodeSummary,
+  type EncodeOptions,
   encode,
   encodeRows,
-  type TokenCell,
   Tokenizer,
   type TokenView,
   tokenView,
   trainBPE,
 } from '../prepare/tokens/index.js';
+import { ansiKey, TEXT_KEY, tokensAnsi, tokensText } from '../show/index.js';
+import { describeRows, describeSet } from './inspect-set.js';
+import { chooseTemplates, describeChecks } from './inspect-template.js';
+
+const TRAIN = ['response', 'all', 'last'] as const;
 
 const USAGE = `tunebook inspect DATA [options]: how rows are rendered, tokenised and masked
 
-  --template NAME    template to render with (default alpaca; there are: ${names().join(', ')})
+  --template T[,T2]  templates to render with (default alpaca): a file of Jinja such as chat_template.jinja, auto for
+                     the tokenizer's own chat template, or one of ${names().join(', ')}
   --tokenizer DIR    directory with tokenizer.json (default: a small one is trained on DATA)
   --row N            the row to show, counted from 0 (default 0)
+  --train WHAT       what carries loss: response (default), all or last
+  --prompt-weight W  weight, 0 to 1, of what is not trained otherwise (default 0)
+  --check            what is wrong with the template, and what to do about it (templates.check)
   --max-length N     cut rows to N tokens
-  --help`;
+  --help
 
-/** Print one row as coloured tokens and the summary of the data set. Returns the exit code. */
+Colours: on a terminal; NO_COLOR=1 gives brackets instead, FORCE_COLOR=1 colours in a pipe.`;
+
+/** Print one row as coloured tokens, under one template or several, and the summary of the data set. Returns the exit code. */
 export async function inspectCommand(args: string[]): Promise<number> {
   const { values, positionals } = parse(args);
   if (values.help) {
@@ -36,10 +46,12 @@ export async function inspectCommand(args: string[]): Promise<number> {
       fix: USAGE.split('\n')[0],
     });
   }
-  const template = get(values.template ?? 'alpaca');
-  const rows = await readRows(path);
+  const templates = await chooseTemplates(values.template ?? 'alpaca', values.tokenizer);
+  const train = oneOf('train', values.train ?? 'response', TRAIN);
   const at = wholeNumber('row', values.row, 0, 0);
   const maxLength = values['max-length'] === undefined ? undefined : wholeNumber('max-length', values['max-length'], 2, 2);
+  const promptWeight = share('prompt-weight', values['prompt-weight'] ?? '0');
+  const rows = await readRows(path);
   const row = rows[at];
   if (!row)
     throw new BadInput({
@@ -48,19 +60,34 @@ export async function inspectCommand(args: string[]): Promise<number> {
       expected: `a number from 0 to ${rows.length - 1}`,
       fix: 'choose another row',
     });
-
-  const tokenizer = values.tokenizer === undefined ? smallTokenizer(rows) : await Tokenizer.fromFile(values.tokenizer);
+  const tokenizer =
+    values.tokenizer === undefined ? smallTokenizer(rows, row, templates) : await Tokenizer.fromFile(values.tokenizer);
   if (values.tokenizer === undefined)
     console.log(`No --tokenizer: a byte-level BPE of ${tokenizer.vocabSize} tokens was trained on ${path}.\n`);
-  const options = { tokenizer, template, maxLength };
-  const encoded = encode(row.messages, options);
-  const colour = useColour();
-  const place = row.line === undefined ? '' : `, line ${row.line}`;
-  console.log(`row ${at}${place}, template ${template.name}: ${encoded.length} tokens, ${encoded.trained} of them trained\n`);
-  console.log(paintTokens(tokenView(encoded, { tokenizer }), colour));
-  console.log(`\n${legend(colour)}\n`);
-  console.log(describeSet(rows, template, encodeRows(rows, { ...options, maxDropped: 1 }).summary));
+  const options = { tokenizer, train, promptWeight, maxLength };
+  for (const template of templates) {
+    try {
+      showRow(row, at, { ...options, template });
+    } catch (error) {
+      // One template's refusal must not hide what the others make of the row.
+      if (templates.length === 1 || !(error instanceof BadInput)) throw error;
+      console.log(`row ${at}, template ${template.name}: not possible\n\n${error.message}\n`);
+    }
+    if (values.check) console.log(`${describeChecks(template, tokenizer)}\n`);
+  }
+  console.log(describeRows(rows));
+  for (const template of templates)
+    console.log(describeSet(template, encodeRows(rows, { ...options, template, maxDropped: 1 }).summary));
   return 0;
+}
+
+function showRow(row: Row, at: number, options: EncodeOptions & { template: Template }): void {
+  const { template, tokenizer } = options;
+  const encoded = encode(row, options);
+  const place = row.line === undefined ? '' : `, line ${row.line}`;
+  const cut = encoded.truncated ? `, cut to ${encoded.length}` : '';
+  console.log(`row ${at}${place}, template ${template.name}${cut}\n`);
+  console.log(`${paint(tokenView(encoded, { tokenizer }))}\n`);
 }
 
 function parse(args: string[]) {
@@ -72,6 +99,9 @@ function parse(args: string[]) {
         template: { type: 'string' },
         tokenizer: { type: 'string' },
         row: { type: 'string' },
+        train: { type: 'string' },
+        'prompt-weight': { type: 'string' },
+        check: { type: 'boolean' },
         'max-length': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -99,9 +129,35 @@ function wholeNumber(name: string, text: string | undefined, least: number, fall
   });
 }
 
-function smallTokenizer(rows: Rows): Tokenizer {
-  const texts = rows.flatMap(row => row.messages.map(m => `${m.content}\n${m.input ?? ''}`));
-  return trainBPE(texts, { vocabSize: 2000 });
+function share(name: string, text: string): number {
+  const n = Number(text);
+  if (text.trim() !== '' && n >= 0 && n <= 1) return n;
+  throw new BadInput({
+    problem: `--${name} is no share`,
+    where: { key: `--${name}` },
+    expected: 'a number from 0 to 1',
+    found: quote(text),
+    fix: `write --${name} 0.1`,
+  });
+}
+
+function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find(value => value === text);
+  if (found !== undefined) return found;
+  throw new BadInput({
+    problem: `--${name} does not know ${quote(text)}`,
+    where: { key: `--${name}` },
+    expected: allowed.join(', '),
+    fix: `write --${name} ${allowed[0]}`,
+  });
+}
+
+/** A tokenizer for the rows at hand, with what looks like a special token in the text of these templates as one. */
+function smallTokenizer(rows: Rows, row: Row, templates: readonly Template[]): Tokenizer {
+  const printed = templates.flatMap(template => template.render(row.messages, { tools: row.tools })).filter(s => s.control);
+  const found = printed.flatMap(segment => segment.text.match(/<[^<>\s]+>|\[\/?[A-Z_]+\]/g) ?? []);
+  const texts = rows.flatMap(({ messages }) => messages.map(m => `${contentText(m)}\n${m.input ?? ''}`));
+  return trainBPE(texts, { vocabSize: 2000, specialTokens: [...new Set(['<|endoftext|>', ...found])] });
 }
 
 /** Colours on a terminal; NO_COLOR and FORCE_COLOR overrule (https://no-color.org). */
@@ -111,60 +167,9 @@ function useColour(): boolean {
   return process.stdout.isTTY === true;
 }
 
-const STYLES = {
-  trained: ['\u001b[30;42m', '\u001b[30;102m'],
-  control: ['\u001b[36m', '\u001b[96m'],
-  masked: ['\u001b[90m', '\u001b[37m'],
-} as const;
-const RESET = '\u001b[0m';
-const MARKS = { trained: ['[', ']'], control: ['<', '>'], masked: ['(', ')'] } as const;
-
-/** The tokens of a row as text: in colours that alternate from token to token, or each in brackets that say what it is. */
-export function paintTokens(view: TokenView, colour: boolean): string {
-  const lines: string[] = [''];
-  for (const [i, cell] of view.tokens.entries()) {
-    const kind = kindOf(cell);
-    const text = printable(cell.text);
-    lines[lines.length - 1] += colour ? `${STYLES[kind][i % 2]}${text}${RESET}` : `${MARKS[kind][0]}${text}${MARKS[kind][1]}`;
-    if (cell.text.includes('\n')) lines.push('');
-  }
-  return lines.join('\n').trimEnd();
-}
-
-function kindOf({ trained, control }: TokenCell): keyof typeof MARKS {
-  return trained ? 'trained' : control ? 'control' : 'masked';
-}
-
-// What could move the cursor, change colours or turn the line around is written out; the joiner inside emoji is kept.
-const UNPRINTABLE = /[\p{Cc}\p{Cs}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu;
-
-function printable(text: string): string {
-  return text
-    .replaceAll('\n', '↵')
-    .replaceAll('\t', '⇥')
-    .replace(UNPRINTABLE, c => `\\u${c.codePointAt(0)!.toString(16).padStart(4, '0')}`);
-}
-
-function legend(colour: boolean): string {
-  const show = (kind: keyof typeof MARKS, text: string) =>
-    colour ? `${STYLES[kind][0]}${text}${RESET}` : `${MARKS[kind][0]}${text}${MARKS[kind][1]}`;
-  return `${show('trained', 'trained')} ${show('masked', 'read, not trained')} ${show('control', 'template')}`;
-}
-
-function describeSet(rows: Rows, template: Template, summary: EncodeSummary): string {
-  const { report } = rows;
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  const lines = [
-    `${report.source} (${report.format}): ${report.read} rows read, ${report.kept} usable, ${report.skipped.length} skipped`,
-    ...list(report.skipped.map(s => `${s.line === undefined ? `row ${s.index}` : `line ${s.line}`}: ${s.reason}`)),
-    `with template ${template.name}: ${summary.kept} rows, ${summary.tokens} tokens, ${percent(summary.trainedShare)} trained, longest ${summary.longest}`,
-    `truncated ${summary.truncated}, dropped ${summary.dropped.length}, straddling tokens ${summary.straddling}`,
-    ...list(summary.dropped.map(d => `${d.line === undefined ? `row ${d.index}` : `line ${d.line}`}: ${d.reason}`)),
-    ...summary.warnings.map(warning => `warning: ${warning}`),
-  ];
-  return lines.join('\n');
-}
-
-function list(items: readonly string[]): string[] {
-  return [...items.slice(0, 10).map(item => `  ${item}`), ...(items.length > 10 ? [`  … and ${items.length - 10} more`] : [])];
+/** The tokens of a row, in colours or each in brackets, with its counts and what the colours or the brackets mean. */
+function paint(view: TokenView): string {
+  return useColour()
+    ? `${tokensAnsi(view)}\n${ansiKey(view)}`
+    : `${tokensText(view, { boundaries: true })}\n${TEXT_KEY}   ¦ tokens meet`;
 }

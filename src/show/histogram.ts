@@ -64,7 +64,8 @@ export function histogram(values: ArrayLike<number>, options: HistogramOptions =
   return figure({ kind: 'histogram', title, spec: chart, text: [label(title, 120), ...bars, alt].join('\n'), alt });
 }
 
-function binned(sorted: Float64Array, bins: number): { from: number; to: number; count: number }[] {
+/** Sorted values counted in bins of a round width. */
+export function binned(sorted: Float64Array, bins: number): { from: number; to: number; count: number }[] {
   if (sorted.length === 0) return [];
   const low = sorted[0]!;
   const range = sorted.at(-1)! - low;

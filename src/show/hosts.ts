@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { host, type MimeBundle, writeFileAtomic } from '../base/core/index.js';
 import { page } from './page.js';
-import { type TokenView, tokensAnsi } from './tokens.js';
+import { isTokenView } from './token-cells.js';
+import { tokensAnsi } from './tokens-text.js';
 import { bundleOf, toFigure } from './views.js';
 
 /** One place in a notebook where a bundle stands and can be replaced. */
@@ -112,11 +113,6 @@ async function inTerminal(value: unknown, options: DisplayOptions): Promise<void
     await writeFileAtomic(options.html, await page([figure], figure.title === undefined ? {} : { title: figure.title }));
     process.stdout.write(`${options.html}\n`);
   }
-}
-
-function isTokenView(value: unknown): value is TokenView {
-  const cells = (value as { tokens?: unknown } | null)?.tokens;
-  return Array.isArray(cells) && (cells.length === 0 || typeof cells[0]?.trained === 'boolean');
 }
 
 function asText(value: unknown): string {

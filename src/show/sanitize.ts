@@ -12,7 +12,7 @@ const DROPPED = new Set(
     ' ',
   ),
 );
-const ATTRIBUTES = /^(class|title|role|dir|colspan|rowspan|scope|tabindex|aria-[a-z]+)$/;
+const ATTRIBUTES = /^(class|title|role|dir|colspan|rowspan|scope|tabindex|open|aria-[a-z]+)$/;
 // Colours, borders and alignment; no function but rgb(), so nothing is loaded and nothing leaves its place.
 const STYLE =
   /^\s*(?:color|background-color|border|border-(?:top|right|bottom|left)|text-align|font-weight)\s*:(?:[#\w.%\s-]|rgba?\([\d\s.,%]*\))+$/;

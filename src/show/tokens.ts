@@ -1,31 +1,27 @@
+import { BadInput, quote, type View, viewOf } from '../base/core/index.js';
 import { type Figure, figure } from './figure.js';
 import { cut, escapeHtml, formatNumber, oneLine, printable, visible } from './text.js';
 import { htmlVars } from './theme.js';
-
-/** One token of an encoded row as the mask view shows it. */
-export interface TokenCell {
-  /** What the token decodes to. */
-  text: string;
-  id: number;
-  /** Whose message it belongs to, or `template`. */
-  role: string;
-  /** Placed by the template as an id: never the user's text. */
-  control: boolean;
-  /** Whether predicting this token is trained. */
-  trained: boolean;
-  /** Its label; −100 where not trained. */
-  label?: number;
-  /** Weight of its loss; 1 where absent. */
-  weight?: number;
-  /** What predicting it cost, in nats. */
-  loss?: number;
-}
-
-/** An encoded row to look at; `tokens.tokenView(row, losses?)` makes one. */
-export interface TokenView {
-  title?: string;
-  tokens: readonly TokenCell[];
-}
+import {
+  CUT,
+  describeToken,
+  isSpecial,
+  isTokenView,
+  isWeighted,
+  LIMIT,
+  more,
+  type Scale,
+  scaleOf,
+  stateOf,
+  strengthOf,
+  summarize,
+  TOKEN,
+  type TokenCell,
+  type TokenState,
+  type TokenView,
+  weightOf,
+} from './token-cells.js';
+import { TEXT_KEY, tokensText } from './tokens-text.js';
 
 export interface TokensOptions {
   /** Above the view; defaults to `Which tokens carry loss`. */
@@ -34,119 +30,80 @@ export interface TokensOptions {
   limit?: number;
 }
 
-type State = 'control' | 'masked' | 'trained';
-
-/** Characters shown of one token at most. */
-const TOKEN = 120;
+/** What {@link tokens} shows: a view, or an object that describes itself as one, as an encoded row does. */
+export type TokensSource = TokenView | object;
 
 /**
- * The token mask: every token coloured by what training makes of it – control token, masked, trained (stronger the more
- * loss it paid) – with its id, role, label and loss on hovering or on focus. Several views stand side by side.
+ * The token mask: every token coloured by what training makes of it – text of the template, masked, trained (stronger the
+ * more it weighs and the more loss it paid) – with its id, role, label, weight and loss on hovering or on focus. Several views
+ * stand side by side, each under its title and its counts: one conversation under two templates, or by two tokenizers.
  */
-export function tokens(view: TokenView | readonly TokenView[], options: TokensOptions = {}): Figure {
-  const views: readonly TokenView[] = isMany(view) ? view : [view];
+export function tokens(source: TokensSource | readonly TokensSource[], options: TokensOptions = {}): Figure {
+  const views = (isMany(source) ? source : [source]).flatMap(viewsOf);
   const title = options.title ?? (views.length === 1 ? views[0]!.title : undefined) ?? 'Which tokens carry loss';
-  const limit = options.limit ?? 1500;
-  const top = ceiling(views);
-  const withLoss = top > 0;
+  const limit = options.limit ?? LIMIT;
+  const scale = scaleOf(views);
   const nested = views.length > 1;
-  const panels = views.map(v => panel(v, limit, top, nested));
-  const alt = views.map(v => (nested && v.title ? `${oneLine(cut(v.title, 80))}: ${summary(v)}` : summary(v))).join(' ');
+  const panels = views.map(v => panel(v, limit, scale, nested));
+  const alt = views.map(v => (nested && v.title ? `${oneLine(cut(v.title, 80))}: ${summarize(v)}` : summarize(v))).join(' ');
   const html =
     `<style>${TOKENS_CSS}</style><div class="tb-figure tb-tokens"><p class="tb-title">${escapeHtml(printable(cut(title, 200)))}</p>` +
-    `<div class="tb-side">${panels.join('\n')}</div>${legend(withLoss)}</div>`;
-  const texts = views.map(v =>
-    [...(nested && v.title ? [oneLine(cut(v.title, 200))] : []), plain(v, limit), summary(v)].join('\n'),
-  );
-  const key = `${oneLine(cut(title, 200))}   [control] (masked) «trained»`;
+    `<div class="tb-side">${panels.join('\n')}</div>${legend(scale)}</div>`;
+  const texts = views.map(v => [...(nested && v.title ? [oneLine(cut(v.title, 200))] : []), tokensText(v, { limit })].join('\n'));
+  const key = `${oneLine(cut(title, 200))}   ${TEXT_KEY}`;
   return figure({ kind: 'tokens', title, html, text: [key, ...texts].join('\n'), alt });
 }
 
-/** The mask view for a terminal with colours; each trained token in bold, its loss by shade where losses are given. */
-export function tokensAnsi(view: TokenView, options: { limit?: number } = {}): string {
-  const top = ceiling([view]);
-  const body = runsOf(view.tokens.slice(0, options.limit ?? 1500), token => `${state(token)}${shade(token, top)}`).map(run => {
-    const text = visible(cut(run.map(t => cut(t.text, TOKEN)).join(''), 20_000));
-    const style = { control: '35', masked: '90', trained: `1;4;${shade(run[0]!, top) > 1 ? '33' : '36'}` }[state(run[0]!)];
-    // The style ends before a line break: some terminals paint the rest of the line otherwise.
-    return text
-      .split('\n')
-      .map(line => (line ? `\u001b[${style}m${line}\u001b[0m` : ''))
-      .join('\n');
+function viewsOf(source: TokensSource): readonly TokenView[] {
+  if (isTokenView(source)) return [source];
+  const view: View | undefined = viewOf(source);
+  const data = view?.kind === 'tokens' ? [view.data].flat() : [];
+  if (data.length > 0 && data.every(isTokenView)) return data;
+  throw new BadInput({
+    problem: 'there are no tokens to show',
+    expected: 'what tokens.encode or tokens.tokenView(row, { tokenizer }) returns, or an array of these',
+    found: quote(source),
+    fix: 'encode the row first: tokens.encode(row.messages, { tokenizer, template })',
   });
-  return `${body.join('')}\n${summary(view)}`;
 }
 
-function plain(view: TokenView, limit: number): string {
-  const brackets = { control: ['[', ']'], masked: ['(', ')'], trained: ['«', '»'] } as const;
-  const runs = runsOf(view.tokens.slice(0, limit), state).map(run => {
-    const [open, close] = brackets[state(run[0]!)];
-    const text = cut(run.map(t => cut(t.text, TOKEN)).join(''), 20_000);
-    return `${open}${printable(text).replaceAll('\t', '→').replaceAll('\n', '↵\n')}${close}`;
-  });
-  return runs.join('') + more(view, limit);
-}
-
-function more(view: TokenView, limit: number): string {
-  const rest = view.tokens.length - limit;
-  return rest > 0 ? ` … and ${rest.toLocaleString('en-US')} more tokens` : '';
-}
-
-function runsOf(cells: readonly TokenCell[], key: (token: TokenCell) => string): TokenCell[][] {
-  const runs: TokenCell[][] = [];
-  for (const token of cells) {
-    const run = runs.at(-1);
-    if (run && key(run[0]!) === key(token)) run.push(token);
-    else runs.push([token]);
-  }
-  return runs;
-}
-
-function state(token: TokenCell): State {
-  return token.trained ? 'trained' : token.control ? 'control' : 'masked';
-}
-
-/** The loss that gets the full colour: the 95th percentile of the trained ones, so that one outlier does not fade all others. */
-function ceiling(views: readonly TokenView[]): number {
-  const losses = views
-    .flatMap(v => v.tokens.filter(t => t.trained && Number.isFinite(t.loss)).map(t => t.loss!))
-    .sort((a, b) => a - b);
-  return losses[Math.ceil(0.95 * (losses.length - 1))] ?? 0;
-}
-
-function shade(token: TokenCell, top: number): 0 | 1 | 2 {
-  if (!token.trained || top <= 0 || !Number.isFinite(token.loss)) return 1;
-  return token.loss! > top / 2 ? 2 : 1;
-}
-
-function panel(view: TokenView, limit: number, top: number, nested: boolean): string {
-  const heading = nested && view.title ? `<p class="tb-subtitle">${escapeHtml(printable(cut(view.title, 200)))}</p>` : '';
-  const body = view.tokens.slice(0, limit).map((token, i) => span(token, i, top));
+function panel(view: TokenView, limit: number, scale: Scale, nested: boolean): string {
+  const heading = nested && view.title ? `<b>${escapeHtml(printable(cut(view.title, 200)))}</b> ` : '';
+  const counts = escapeHtml(summarize(view));
+  const body = view.tokens
+    .slice(0, limit)
+    .map((token, i) => `${i === view.cutAt ? `<em class="tb-cut">${CUT}</em>` : ''}${span(token, i, scale)}`);
   const rest = escapeHtml(more(view, limit));
+  // Every token is a stop of the Tab key; a view that is folded is passed by in one step, without any script.
   return (
-    `<div class="tb-view">${heading}<div class="tb-toks" role="list" aria-label="${escapeHtml(summary(view))}">${body.join('')}` +
-    `${rest ? `<em>${rest}</em>` : ''}</div><p class="tb-note">${escapeHtml(summary(view))}</p></div>`
+    `<details class="tb-view" open="open"><summary class="tb-subtitle">${heading}<span class="tb-note">${counts}</span></summary>` +
+    `<div class="tb-toks" role="list" aria-label="${nested && view.title ? `${escapeHtml(oneLine(cut(view.title, 200)))}: ` : ''}${counts}">` +
+    `${body.join('')}${rest ? `<em>${rest}</em>` : ''}</div></details>`
   );
 }
 
-function span(token: TokenCell, position: number, top: number): string {
-  const kind = state(token);
+function span(token: TokenCell, position: number, scale: Scale): string {
+  const kind = stateOf(token);
   const shown = cut(token.text, TOKEN, visible) || '∅';
-  const tip = escapeHtml(describe(token, position));
-  // A break after each token lets lines wrap between tokens; one that ends in a line break also breaks the line.
-  const text = escapeHtml(shown).replaceAll('\n', '<br>');
+  const tip = escapeHtml(describeToken(token, position));
+  // A line break at the end of a token stands behind it; else a place to break, so that lines wrap between tokens.
+  const broken = shown.endsWith('\n');
+  const text = escapeHtml(broken ? shown.slice(0, -1) : shown).replaceAll('\n', '<br>');
   const inner = kind === 'trained' ? `<b>${text}</b>` : kind === 'control' ? `<i>${text}</i>` : text;
-  const style = inlineStyle(kind, token.control, strength(token, top));
+  const boxed = isSpecial(token);
+  const style = inlineStyle(kind, boxed, opacity(token, scale), weightOf(token) < 1);
+  const classes = `tb-tok tb-${kind}${token.control && token.trained ? ' tb-control' : ''}${boxed ? ' tb-special' : ''}`;
+  // The title is the name for assistive technology too: a list item takes none from its text.
   return (
-    `<span class="tb-tok tb-${kind}${token.control && token.trained ? ' tb-control' : ''}" role="listitem" tabindex="0" dir="auto" style="${style}" title="${tip}" ` +
-    `aria-label="${tip}">${inner}</span><wbr>`
+    `<span class="${classes}" role="listitem" tabindex="0" dir="auto" style="${style}" title="${tip}">` +
+    `${inner}</span>${broken ? '<br>' : '<wbr>'}`
   );
 }
 
-/** How strongly a trained token is coloured, from 0 to 1: by its weight, and by its loss where there is one. */
-function strength(token: TokenCell, top: number): number {
-  const weight = Number.isFinite(token.weight) ? Math.min(1, Math.max(0, token.weight!)) : 1;
-  const share = top > 0 && Number.isFinite(token.loss) ? Math.min(1, Math.max(0, token.loss! / top)) : 0.4;
+function opacity(token: TokenCell, scale: Scale): number {
+  // Weight scales the whole colour: what weighs nothing has none. Losses fade to FAINT only, since a loss of 0 is trained too.
+  const weight = scale.weight > 0 ? weightOf(token) / scale.weight : 1;
+  const share = weight > 0 ? strengthOf(token, scale) / weight : 0;
   return weight * (FAINT + (FULL - FAINT) * share);
 }
 
@@ -158,49 +115,34 @@ const FULL = 0.7;
  * Inline, because JupyterLab takes style sheets (but not these) away from a notebook it does not trust, as a reader's first
  * copy is. Translucent, so that they fit light and dark.
  */
-function inlineStyle(kind: State, control: boolean, opacity: number): string {
-  const border = control ? 'border:1px dashed #c16b9a;' : '';
-  if (kind !== 'trained') return control ? border : 'color:#808080';
-  return `${border}background-color:rgba(31,132,196,${opacity.toFixed(2)});border-bottom:2px solid #1f84c4`;
+function inlineStyle(kind: TokenState, boxed: boolean, opacity: number, light = false): string {
+  const border = boxed ? 'border:1px dashed #c16b9a;' : '';
+  if (kind === 'control') return `${border}color:#c16b9a`;
+  if (kind === 'masked') return 'color:#808080';
+  return `${border}background-color:rgba(31,132,196,${opacity.toFixed(2)});border-bottom:2px ${light ? 'dotted' : 'solid'} #1f84c4`;
 }
 
-function describe(token: TokenCell, position: number): string {
-  const weight = token.weight !== undefined && token.weight !== 1 ? `, weight ${formatNumber(token.weight)}` : '';
-  const role = oneLine(cut(token.role, 40));
-  return [
-    `“${cut(token.text, TOKEN, text => oneLine(text).replaceAll(' ', '·'))}”`,
-    `id ${exact(token.id)}`,
-    `position ${position}`,
-    `role ${role}${token.control ? ' (control token)' : ''}`,
-    token.trained ? `trained${weight}` : 'not trained',
-    ...(token.label === undefined ? [] : [`label ${exact(token.label)}`]),
-    ...(token.loss === undefined || Number.isNaN(token.loss) ? [] : [`loss ${formatNumber(token.loss)} nats`]),
-  ].join(', ');
-}
-
-/** An id as it is, without the thousands separators of a quantity. */
-function exact(id: number): string {
-  return cut(oneLine(String(id)), 20);
-}
-
-function summary(view: TokenView): string {
-  const trained = view.tokens.filter(t => t.trained);
-  const losses = trained.map(t => t.loss).filter((l): l is number => Number.isFinite(l));
-  const share = view.tokens.length > 0 ? Math.round((100 * trained.length) / view.tokens.length) : 0;
-  const mean = losses.length > 0 ? `, mean loss ${formatNumber(losses.reduce((a, b) => a + b, 0) / losses.length)} nats` : '';
-  return `${trained.length.toLocaleString('en-US')} of ${view.tokens.length.toLocaleString('en-US')} tokens are trained (${share} %)${mean}.`;
-}
-
-function legend(withLoss: boolean): string {
-  const item = (kind: State, text: string, opacity = 0.35) =>
-    `<span class="tb-tok tb-${kind}" style="${inlineStyle(kind, kind === 'control', opacity)}">${text}</span>`;
-  const trained = withLoss
-    ? `${item('trained', '<b>trained, less loss</b>', FAINT)} ${item('trained', '<b>more loss</b>', FULL)}`
-    : item('trained', '<b>trained</b>');
-  return (
-    `<p class="tb-legend">${item('control', '<i>control token</i>')} ${item('masked', 'masked: read, not trained')} ` +
-    `${trained} <span>· space ↵ line break → tab</span></p>`
-  );
+function legend(scale: Scale): string {
+  const item = (kind: TokenState, text: string, opacity = 0.35, light = false, boxed = false) =>
+    `<span class="tb-tok tb-${kind}${boxed ? ' tb-special' : ''}" style="${inlineStyle(kind, boxed, opacity, light)}">${text}</span>`;
+  const trained = (text: string, opacity: number, light = false) => item('trained', `<b>${text}</b>`, opacity, light);
+  const weight = (value: number, before = '') =>
+    trained(`${before}weight ${escapeHtml(formatNumber(value))}`, (FULL * value) / (scale.weight || 1), value < 1);
+  const items = [
+    item('control', '<i>special token</i>', 0, false, true),
+    item('control', '<i>template text</i>'),
+    item('masked', 'masked: read, not trained'),
+    ...(scale.loss > 0
+      ? [trained('trained, less loss', FAINT), trained('more loss', FULL)]
+      : isWeighted(scale)
+        ? []
+        : [trained('trained', 0.35)]),
+    ...(isWeighted(scale)
+      ? [...(scale.least < scale.weight ? [weight(scale.least, 'trained, ')] : []), weight(scale.weight, 'trained, ')]
+      : []),
+    '<span>· space ↵ line break → tab</span>',
+  ];
+  return `<p class="tb-legend">${items.join(' ')}</p>`;
 }
 
 /**
@@ -210,21 +152,22 @@ function legend(withLoss: boolean): string {
 export const TOKENS_CSS: string =
   htmlVars('.tb-figure') +
   '.tb-figure{color:var(--tb-ink);font:14px/1.45 Inter,system-ui,sans-serif;margin:6px 0}' +
-  '.tb-tokens .tb-title{font-weight:600;font-size:15px;margin:0 0 6px}.tb-tokens .tb-subtitle{font-weight:600;margin:0 0 4px}' +
+  '.tb-tokens .tb-title{font-weight:600;font-size:15px;margin:0 0 6px}.tb-tokens .tb-subtitle{margin:0 0 4px;cursor:pointer}' +
   '.tb-tokens .tb-legend{display:flex;flex-wrap:wrap;gap:4px 14px;align-items:center;font-size:12px;color:var(--tb-soft);margin:6px 0 0}' +
   '.tb-tokens .tb-side{display:flex;flex-wrap:wrap;gap:12px}.tb-tokens .tb-view{flex:1 1 320px;min-width:0}' +
   '.tb-tokens .tb-toks{font:13px/1.9 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;border:1px solid var(--tb-line);' +
   'position:relative;border-radius:6px;padding:8px 10px;background:var(--tb-paper);overflow-wrap:anywhere}' +
   '.tb-tok{border-radius:3px;padding:1px 0;margin-right:1px;unicode-bidi:isolate;-webkit-box-decoration-break:clone;box-decoration-break:clone}' +
   '.tb-tok b{font-weight:600}.tb-tok i{font-style:normal}' +
-  '.tb-control{color:var(--tb-ctlink);padding:1px 3px}' +
-  '.tb-trained{color:var(--tb-ink)}' +
+  '.tb-control:not(.tb-trained){color:var(--tb-ctlink)!important}.tb-special{padding:1px 3px}.tb-toks .tb-masked,.tb-toks .tb-control:not(.tb-trained){background:var(--tb-wash)}' +
+  // Stronger than the inline colours, which must do on light and dark alike and so have too little contrast on both.
+  '.tb-masked{color:var(--tb-faint)!important}.tb-trained{color:var(--tb-ink)}' +
   '.tb-toks .tb-tok:hover,.tb-toks .tb-tok:focus-visible{outline:2px solid var(--tb-ink);outline-offset:0;}' +
   '.tb-toks .tb-tok:hover::after,.tb-toks .tb-tok:focus-visible::after{content:attr(title);position:absolute;left:8px;max-width:calc(100% - 16px);' +
   'margin-top:1.9em;z-index:3;font-weight:400;font-style:normal;unicode-bidi:plaintext;padding:6px 9px;border-radius:5px;background:var(--tb-tip);color:var(--tb-tipink);font:12px/1.5 Inter,system-ui,sans-serif;' +
   'pointer-events:none;box-shadow:0 2px 8px #0005}' +
-  '.tb-tokens .tb-note{color:var(--tb-faint);font-size:12px;margin:5px 0 0}';
+  '.tb-tokens .tb-note{color:var(--tb-faint);font-size:12px}';
 
-function isMany(view: TokenView | readonly TokenView[]): view is readonly TokenView[] {
-  return Array.isArray(view);
+function isMany(source: TokensSource | readonly TokensSource[]): source is readonly TokensSource[] {
+  return Array.isArray(source);
 }

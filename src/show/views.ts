@@ -2,10 +2,12 @@ import { type MimeBundle, setRenderer, type View, viewOf } from '../base/core/in
 import { type BeforeAfterRow, beforeAfter } from './before-after.js';
 import { type Figure, isFigure, JUPYTER_DISPLAY } from './figure.js';
 import { type LossHistory, lossCurve } from './loss-curve.js';
+import { type MixtureSource, mixture } from './mixture.js';
 import { type Sample, samples } from './samples.js';
 import { isTable, type TableSource, table } from './table.js';
 import { formatCell } from './text.js';
-import { type TokenView, tokens } from './tokens.js';
+import type { TokenView } from './token-cells.js';
+import { tokens } from './tokens.js';
 
 /** What a run's view holds. */
 export interface RunData {
@@ -27,6 +29,7 @@ const KINDS: Record<string, (data: never) => Figure> = {
     data.samples
       ? samples(data.samples, data.score === undefined ? {} : { title: `Score ${(100 * data.score).toFixed(1)} %` })
       : properties(data, 'Scores'),
+  mixture: (data: MixtureSource) => mixture(data),
   model: (data: object) => properties(data, 'Model'),
 };
 

@@ -1,5 +1,17 @@
 import { Random } from '../../src/base/core/index.js';
-import { beforeAfter, type Figure, histogram, lossCurve, samples, type TokenView, table, tokens } from '../../src/show/index.js';
+import {
+  beforeAfter,
+  dataset,
+  type Figure,
+  histogram,
+  lossCurve,
+  type MixtureSource,
+  mixture,
+  samples,
+  type TokenView,
+  table,
+  tokens,
+} from '../../src/show/index.js';
 
 /** A history that looks like one: a falling loss with noise, warm-up and cosine. */
 export function history(steps: number): { step: number[]; loss: number[]; learningRate: number[] } {
@@ -51,6 +63,85 @@ export function tokenView(withLoss = true): TokenView {
   };
 }
 
+/** Rows of a few tasks and files, with responses of very different length. */
+export function datasetRows(): object[] {
+  const random = new Random(5);
+  const tasks = [
+    'summarise',
+    'translate',
+    'question answering',
+    'classify',
+    'rewrite',
+    'copy',
+    'reverse',
+    'count',
+    'sort',
+    'rhyme',
+  ];
+  return Array.from({ length: 900 }, (_, i) => {
+    const task = tasks[Math.min(tasks.length - 1, Math.floor(-3 * Math.log(1 - random.next())))]!;
+    const text = (mean: number) => 'word '.repeat(Math.ceil(mean * Math.exp(0.6 * random.normal())));
+    return {
+      messages: [
+        { role: 'user', content: `${task}: ${text(12)}` },
+        { role: 'assistant', content: text(task === 'classify' ? 1 : 18) },
+      ],
+      task,
+      source: i % 5 === 0 ? 'superni/task1687.json' : 'alpaca_en_700.json',
+    };
+  });
+}
+
+/** The report of a mixture in which a small source is repeated. */
+export function mixtureReport(): MixtureSource {
+  return {
+    strategy: 'temperature',
+    total: 10_000,
+    lines: [
+      {
+        source: 'summarise',
+        available: 12_000,
+        drawn: 4320,
+        repeated: 0.36,
+        asked: 0.432,
+        got: 0.432,
+        trainedTokens: 812_000,
+        tokenShare: 0.62,
+      },
+      {
+        source: 'question answering',
+        available: 7400,
+        drawn: 3393,
+        repeated: 0.4585,
+        asked: 0.3393,
+        got: 0.3393,
+        trainedTokens: 265_000,
+        tokenShare: 0.2023,
+      },
+      {
+        source: 'classify',
+        available: 640,
+        drawn: 1787,
+        repeated: 2.79,
+        asked: 0.1787,
+        got: 0.1787,
+        trainedTokens: 7100,
+        tokenShare: 0.0054,
+      },
+      {
+        source: 'replay',
+        available: 30_000,
+        drawn: 500,
+        repeated: 0.0167,
+        asked: 0.05,
+        got: 0.05,
+        trainedTokens: 225_700,
+        tokenShare: 0.1723,
+      },
+    ],
+  };
+}
+
 /** One of every figure, as a quickstart would make them. */
 export function gallery(): Record<string, Figure> {
   const h = history(500);
@@ -76,6 +167,8 @@ export function gallery(): Record<string, Figure> {
       Array.from({ length: 1200 }, () => Math.round(Math.exp(3.6 + 0.5 * random.normal()))),
       { title: 'Length of the examples', label: 'tokens per row', count: 'rows' },
     ),
+    dataset: dataset(datasetRows() as never, { title: 'What the rows are like' }),
+    mixture: mixture(mixtureReport(), { title: 'Mixture of tasks, temperature 2' }),
     tokens: tokens(tokenView()),
     tokensPair: tokens([
       { title: 'train: response', ...tokenView(false) },

@@ -26,7 +26,7 @@ describe.skipIf(skipBrowser)('the gallery in Chromium', () => {
       const errors: string[] = [];
       tab.on('console', message => message.type() === 'error' && errors.push(message.text()));
       await tab.setContent(html);
-      expect(await tab.locator('svg.marks').count()).toBe(6);
+      expect(await tab.locator('svg.marks').count()).toBe(8);
       expect(await tab.locator('.tb-toks').count()).toBe(3);
       expect(await tab.locator('.tb-table table').count()).toBe(3);
       // Letters in the ink of the scheme: the CSS variables reach into the SVG.
@@ -55,7 +55,7 @@ describe.skipIf(skipBrowser)('the gallery in Chromium', () => {
     await tab.keyboard.press('Shift+Tab');
     await tab.keyboard.press('Tab');
     expect(await tip()).toMatch(/loss 2\.7 nats/);
-    expect(await paris.getAttribute('aria-label')).toContain('loss 2.7 nats');
+    expect(await paris.getAttribute('title')).toContain('loss 2.7 nats');
     await tab.close();
   });
 });

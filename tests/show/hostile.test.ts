@@ -2,9 +2,11 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   beforeAfter,
+  dataset,
   type Figure,
   histogram,
   lossCurve,
+  mixture,
   notebookPage,
   page,
   samples,
@@ -49,6 +51,27 @@ function hostileFigures(attack: string): Figure[] {
       ],
     }),
     histogram([1, 2, 3], { title: attack, label: attack, count: attack }),
+    dataset(
+      [
+        { messages: [{ role: 'user', content: attack }], task: attack, source: attack },
+        { messages: [{ role: 'assistant', content: attack }], task: signal, source: signal },
+      ] as never,
+      { title: attack },
+    ),
+    mixture(
+      {
+        strategy: attack,
+        lines: [attack, signal].map(source => ({
+          source,
+          available: attack as unknown as number,
+          drawn: 3,
+          repeated: 1,
+          asked: 0.4,
+          got: attack as unknown as number,
+        })),
+      },
+      { title: attack },
+    ),
     tokens({
       title: attack,
       tokens: [
@@ -145,7 +168,7 @@ describe.skipIf(skipBrowser)('hostile content in Chromium', () => {
     it(`is inert in pages of figures${bypassCSP ? ', even without their content-security-policy' : ''}`, async () => {
       const { page: opened, requests } = await tab(bypassCSP);
       await opened.setContent(await page(ATTACKS.flatMap(hostileFigures), { title: ALL }));
-      expect(await opened.locator('svg.marks').count()).toBe(5 * ATTACKS.length);
+      expect(await opened.locator('svg.marks').count()).toBe(7 * ATTACKS.length);
       expect(await opened.locator('script, link, iframe, a, img').count()).toBe(0);
       expect(await opened.locator('.tb-toks .tb-tok').first().textContent()).toContain('<script>');
       await inert(opened, requests);

@@ -6,7 +6,10 @@ import type { FileHandle } from 'node:fs/promises';
  * Write a file so that it is either the old one or the whole new one, never half (contract 8): written beside, fsynced,
  * renamed, directory fsynced. Chunks are written in order without being joined, so that large tensors are not copied.
  */
-export async function writeFileAtomic(path: string, chunks: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const { randomBytes } = await import('node:crypto');
   const { mkdir, open, rename, rm } = await import('node:fs/promises');
   const { dirname, resolve } = await import('node:path');
@@ -17,7 +20,7 @@ export async function writeFileAtomic(path: string, chunks: string | Uint8Array 
     const file = await open(beside, 'wx');
     try {
       if (typeof chunks === 'string' || chunks instanceof Uint8Array) await file.writeFile(chunks);
-      else for (const chunk of chunks) await writeAll(file, chunk);
+      else for await (const chunk of chunks) await writeAll(file, chunk);
       await file.sync();
     } finally {
       await file.close();

@@ -60,20 +60,20 @@ function times(x: tf.Tensor3D, scale: number): tf.Tensor3D {
   return scale === 1 ? x : tf.mul(x, scale);
 }
 
-/** Flat keys or values laid row beside row: [rows · keyHeads, time, headDim]. Not differentiable by itself. */
+/** Flat keys or values laid lane beside lane: [lanes · keyHeads, time, headDim]. Not differentiable by itself. */
 export function besideKeys(flat: tf.Tensor2D, layout: RaggedLayout): tf.Tensor3D {
-  const { tokens, keyHeads, lengths, time } = layout;
+  const { tokens, keyHeads, lanes, time } = layout;
   const headDim = flat.shape[1] / keyHeads;
   const slices = gather(tf.reshape(flat, [tokens * keyHeads, headDim]), layout.keyIndex);
-  return tf.reshape(slices, [lengths.length * keyHeads, time, headDim]);
+  return tf.reshape(slices, [lanes * keyHeads, time, headDim]);
 }
 
-/** Flat queries laid row beside row, the heads of a group below each other: [rows · keyHeads, group · time, headDim]. */
+/** Flat queries laid lane beside lane, the heads of a group below each other: [lanes · keyHeads, group · time, headDim]. */
 function besideQueries(flat: tf.Tensor2D, layout: RaggedLayout): tf.Tensor3D {
-  const { tokens, heads, keyHeads, lengths, time } = layout;
+  const { tokens, heads, keyHeads, lanes, time } = layout;
   const headDim = flat.shape[1] / heads;
   const slices = gather(tf.reshape(flat, [tokens * heads, headDim]), layout.queryIndex);
-  return tf.reshape(slices, [lengths.length * keyHeads, (heads / keyHeads) * time, headDim]);
+  return tf.reshape(slices, [lanes * keyHeads, (heads / keyHeads) * time, headDim]);
 }
 
 function back(beside: tf.Tensor, index: tf.Tensor1D, shape: [number, number]): tf.Tensor2D {

@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 
 /**
  * Where the tokens of a batch of rows of different lengths lie. Activations are flat, [tokens, width], so that no product
- * works on padding; only inside attention are rows laid side by side, [row, head, time, headDim].
+ * works on padding; only inside attention are they laid side by side in lanes, [lane, head, time, headDim]. A lane is as
+ * long as the longest row and holds as many short rows as fit, each blind to the others (block-diagonal attention), so that
+ * attention does not work on padding for want of company.
  * A layout holds tensors (indices, mask) and is shared by all layers of a pass. Whoever makes it disposes it, after the
  * gradients have run: make it outside the differentiated function.
  */
@@ -10,18 +12,19 @@ export interface RaggedLayout {
   readonly lengths: readonly number[];
   /** Tokens of all rows together. */
   readonly tokens: number;
-  /** Length of the longest row. */
+  /** Length of the longest row, and of every lane. */
   readonly time: number;
+  readonly lanes: number;
   readonly heads: number;
   readonly keyHeads: number;
-  /** For every [row, head, time] of the queries, the slice of the flat [tokens · heads, headDim] that stands there. */
+  /** For every [lane, head, time] of the queries, the slice of the flat [tokens · heads, headDim] that stands there. */
   readonly queryIndex: tf.Tensor1D;
   /** The same for keys and values. */
   readonly keyIndex: tf.Tensor1D;
-  /** For every flat slice, where it stands in [row, head, time]: the way back. */
+  /** For every flat slice, where it stands in [lane, head, time]: the way back. */
   readonly queryBack: tf.Tensor1D;
   readonly keyBack: tf.Tensor1D;
-  /** 0 where a query may look, a large negative number elsewhere: [row · keyHeads, group · time, time]. */
+  /** 0 where a query may look, a large negative number elsewhere: [lane · keyHeads, group · time, time]. */
   readonly mask: tf.Tensor3D;
   dispose(): void;
 }
@@ -29,25 +32,43 @@ export interface RaggedLayout {
 /** Finite, so that differences of two masked scores stay numbers; exp of it is exactly 0. */
 export const MASKED = -1e30;
 
+/** Where a row stands in attention. */
+interface Place {
+  lane: number;
+  /** Its first slot in the lane. */
+  at: number;
+}
+
 /**
- * Lay out rows for causal attention. Padding is on the right inside attention: a query sees the keys up to its own
- * position. Queries on padding see padding alone, so whatever stands there reaches neither a real output nor a real
- * gradient, and needs no zeroing.
+ * Lay out rows for causal attention: a query sees the keys of its own row up to its own position. Padding is at the end of a
+ * lane; queries on padding see padding alone, so whatever stands there reaches neither a real output nor a real gradient,
+ * and needs no zeroing.
+ *
+ * @param options `shared`: rows may share a lane (the default); a key-value cache wants a lane for every row
  */
-export function raggedLayout(lengths: readonly number[], heads: number, keyHeads: number): RaggedLayout {
+export function raggedLayout(
+  lengths: readonly number[],
+  heads: number,
+  keyHeads: number,
+  options: { shared?: boolean } = {},
+): RaggedLayout {
   const time = Math.max(1, ...lengths);
   const tokens = lengths.reduce((sum, n) => sum + n, 0);
-  const query = indices(lengths, time, tokens, heads);
-  const key = keyHeads === heads ? query : indices(lengths, time, tokens, keyHeads);
+  const places = options.shared === false ? lengths.map((_, lane) => ({ lane, at: 0 })) : shareLanes(lengths, time);
+  const lanes = 1 + Math.max(-1, ...places.map(({ lane }) => lane));
+  const shape = { lengths, places, time, tokens, lanes };
+  const query = indices(shape, heads);
+  const key = keyHeads === heads ? query : indices(shape, keyHeads);
   const queryIndex = tf.tensor1d(query.there, 'int32');
   const queryBack = tf.tensor1d(query.back, 'int32');
   const keyIndex = key === query ? queryIndex : tf.tensor1d(key.there, 'int32');
   const keyBack = key === query ? queryBack : tf.tensor1d(key.back, 'int32');
-  const mask = causalMask(lengths, time, heads, keyHeads);
+  const mask = causalMask(shape, heads, keyHeads);
   return {
     lengths,
     tokens,
     time,
+    lanes,
     heads,
     keyHeads,
     queryIndex,
@@ -59,18 +80,40 @@ export function raggedLayout(lengths: readonly number[], heads: number, keyHeads
   };
 }
 
-function indices(
-  lengths: readonly number[],
-  time: number,
-  tokens: number,
-  heads: number,
-): { there: Int32Array; back: Int32Array } {
-  const there = new Int32Array(lengths.length * heads * time);
+interface Shape {
+  lengths: readonly number[];
+  places: readonly Place[];
+  time: number;
+  tokens: number;
+  lanes: number;
+}
+
+/** Best-fit decreasing: the longest row first, each into the fullest lane that still has room for it. */
+function shareLanes(lengths: readonly number[], time: number): Place[] {
+  const places = new Array<Place>(lengths.length);
+  const free: number[] = [];
+  const longestFirst = lengths.map((_, row) => row).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+  for (const row of longestFirst) {
+    const length = lengths[row]!;
+    let lane = -1;
+    free.forEach((room, candidate) => {
+      if (room >= length && (lane < 0 || room < free[lane]!)) lane = candidate;
+    });
+    if (lane < 0) lane = free.push(time) - 1;
+    places[row] = { lane, at: time - free[lane]! };
+    free[lane]! -= length;
+  }
+  return places;
+}
+
+function indices({ lengths, places, time, tokens, lanes }: Shape, heads: number): { there: Int32Array; back: Int32Array } {
+  const there = new Int32Array(lanes * heads * time);
   const back = new Int32Array(tokens * heads);
   let start = 0;
   lengths.forEach((length, row) => {
+    const { lane, at } = places[row]!;
     for (let head = 0; head < heads; head++) {
-      const base = (row * heads + head) * time;
+      const base = (lane * heads + head) * time + at;
       for (let t = 0; t < length; t++) {
         const flat = (start + t) * heads + head;
         there[base + t] = flat;
@@ -82,13 +125,23 @@ function indices(
   return { there, back };
 }
 
-function causalMask(lengths: readonly number[], time: number, heads: number, keyHeads: number): tf.Tensor3D {
+function causalMask({ lengths, places, time, lanes }: Shape, heads: number, keyHeads: number): tf.Tensor3D {
   const size = time * time;
-  const mask = new Float32Array(lengths.length * heads * size).fill(MASKED);
+  const mask = new Float32Array(lanes * heads * size).fill(MASKED);
+  const used = new Array<number>(lanes).fill(0);
+  const open = (lane: number, from: number, to: number) => {
+    const first = lane * heads * size;
+    for (let i = from; i < to; i++) mask.fill(0, first + i * time + from, first + i * time + i + 1);
+  };
   lengths.forEach((length, row) => {
-    const first = row * heads * size;
-    for (let i = 0; i < time; i++) mask.fill(0, first + i * time + (i < length ? 0 : length), first + i * time + i + 1);
+    const { lane, at } = places[row]!;
+    open(lane, at, at + length);
+    used[lane] = Math.max(used[lane]!, at + length);
+  });
+  used.forEach((end, lane) => {
+    open(lane, end, time);
+    const first = lane * heads * size;
     for (let head = 1; head < heads; head++) mask.copyWithin(first + head * size, first, first + size);
   });
-  return tf.tensor3d(mask, [lengths.length * keyHeads, (heads / keyHeads) * time, time]);
+  return tf.tensor3d(mask, [lanes * keyHeads, (heads / keyHeads) * time, time]);
 }

@@ -5,6 +5,12 @@ import type { DecoderConfig } from './config.js';
 export interface ModelInput {
   ids: number[][];
   attentionMask?: number[][];
+  /**
+   * For packed rows, the segment every token belongs to: a number that changes where the next segment begins. A token sees
+   * the earlier ones of its own segment alone, and positions count from 0 in each, so that a segment gets what it would get
+   * as a row of its own.
+   */
+  segmentIds?: number[][];
 }
 
 /** Rows to train on, ragged, without padding. */
@@ -14,6 +20,8 @@ export interface TrainBatch {
   labels: number[][];
   /** Factor of every token's loss; 1 where absent. */
   weights?: number[][];
+  /** For packed rows, as in {@link ModelInput}. Nothing predicts the first token of a segment: its label does not count. */
+  segmentIds?: number[][];
 }
 
 /** The positions of a batch that predict a labelled token, in order. */
@@ -29,6 +37,7 @@ export interface Targets {
 /** Rows without their padding. */
 export interface Unpadded {
   rows: number[][];
+  segmentIds?: number[][];
   /** The slot row · time + t that each real token came from. */
   slots: Int32Array;
   /** Length of the longest row as given. */
@@ -36,14 +45,15 @@ export interface Unpadded {
 }
 
 /** Find the positions that predict a labelled token. Throws BadInput where labels or weights do not fit the ids. */
-export function targets({ ids, labels, weights }: TrainBatch, { vocabSize }: DecoderConfig): Targets {
+export function targets({ ids, labels, weights, segmentIds }: TrainBatch, { vocabSize }: DecoderConfig): Targets {
+  checkSegments(ids, segmentIds);
   const keep: number[] = [];
   const wanted: number[] = [];
   const factors: number[] = [];
   let start = 0;
   let denominator = 0;
   ids.forEach((row, b) => {
-    const [label, weight] = [labels[b], weights?.[b]];
+    const [label, weight, segment] = [labels[b], weights?.[b], segmentIds?.[b]];
     if (label?.length !== row.length || (weights && weight?.length !== row.length))
       throw new BadInput({
         problem: `Row ${b} has not one label${weights ? ' and weight' : ''} a token`,
@@ -52,7 +62,7 @@ export function targets({ ids, labels, weights }: TrainBatch, { vocabSize }: Dec
       });
     for (let t = 1; t < row.length; t++) {
       const id = label[t]!;
-      if (id === -100) continue;
+      if (id === -100 || (segment && segment[t] !== segment[t - 1])) continue;
       if (!(Number.isInteger(id) && id >= 0 && id < vocabSize))
         throw new BadInput({
           problem: `Row ${b} has a label that is no token, at position ${t}`,
@@ -71,8 +81,9 @@ export function targets({ ids, labels, weights }: TrainBatch, { vocabSize }: Dec
 }
 
 /** Take padding out. Throws BadInput for a mask that does not fit and for rows without tokens. */
-export function unpad(ids: number[][], mask?: number[][]): Unpadded {
+export function unpad({ ids, attentionMask: mask, segmentIds }: ModelInput): Unpadded {
   if (ids.length === 0) throw new BadInput({ problem: 'The batch has no rows', expected: 'at least one row of token ids' });
+  checkSegments(ids, segmentIds, mask);
   const time = Math.max(...ids.map(row => row.length));
   const slots: number[] = [];
   const rows = ids.map((row, b) => {
@@ -95,5 +106,52 @@ export function unpad(ids: number[][], mask?: number[][]): Unpadded {
     });
     return kept;
   });
-  return { rows, slots: Int32Array.from(slots), time };
+  const segments = segmentIds?.map((row, b) => (mask ? row.filter((_, t) => mask[b]![t] !== 0) : row));
+  return { rows, segmentIds: segments, slots: Int32Array.from(slots), time };
+}
+
+/** Lengths of the segments of all rows, in order; without segment ids those of the rows. */
+export function segmentLengths(ids: readonly (readonly number[])[], segmentIds?: readonly (readonly number[])[]): number[] {
+  if (!segmentIds) return ids.map(row => row.length);
+  const lengths: number[] = [];
+  for (const row of segmentIds) {
+    let start = 0;
+    for (let t = 1; t <= row.length; t++) {
+      if (t < row.length && row[t] === row[t - 1]) continue;
+      lengths.push(t - start);
+      start = t;
+    }
+  }
+  return lengths;
+}
+
+/** Throws BadInput for segment ids that do not fit, or where a segment goes on after another: that would be two. */
+function checkSegments(ids: number[][], segmentIds?: number[][], mask?: number[][]): void {
+  if (!segmentIds) return;
+  ids.forEach((row, b) => {
+    const segments = segmentIds[b];
+    if (segments?.length !== row.length)
+      throw new BadInput({
+        problem: `Row ${b} of the segment ids is not as long as its row of ids`,
+        where: { key: 'segmentIds' },
+        expected: `${row.length}`,
+        found: `${segments?.length ?? 'no row'}`,
+        fix: 'give every token the number of its segment, as tokens.pack does',
+      });
+    const over = new Set<number>();
+    let last: number | undefined;
+    segments.forEach((segment, t) => {
+      if (segment === last || mask?.[b]?.[t] === 0) return;
+      if (!Number.isInteger(segment) || over.has(segment))
+        throw new BadInput({
+          problem: `Row ${b} has segment ids that cannot be used, at position ${t}`,
+          where: { key: 'segmentIds' },
+          expected: 'whole numbers, each in one unbroken stretch',
+          found: Number.isInteger(segment) ? `segment ${segment} a second time` : quote(segment),
+          fix: 'number the segments of a row 1, 2, 3 …',
+        });
+      over.add(segment);
+      last = segment;
+    });
+  });
 }

@@ -78,7 +78,7 @@ export async function generate(
 /** Logits after the prompts: [rows, vocabSize]. Fills the cache. */
 function prefill(model: Model, cache: KeyValueCache, rows: number[][]): tf.Tensor2D {
   return tf.tidy(() => {
-    const packed = pack(rows, model.config);
+    const packed = pack(rows, model.config, { shared: false });
     const weights = model.readWeights();
     const last = tf.tensor1d(
       packed.starts.map((start, row) => start + rows[row]!.length - 1),

@@ -11,4 +11,5 @@ export {
   type TrainPass,
 } from './model.js';
 export { createParameter, type ModelParameter } from './parameter.js';
+export { type ResizeOptions, resizeVocabulary } from './resize.js';
 export type { SamplingOptions } from './sampling.js';

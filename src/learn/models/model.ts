@@ -47,6 +47,8 @@ export interface LossAndGradients {
   gradients: tf.Tensor[];
 }
 
+type Rows = Pick<TrainBatch, 'ids' | 'segmentIds'>;
+
 /** A Llama-shape decoder with its weights. Made by {@link load} or {@link init}. */
 export class Model {
   readonly #byName: Map<string, ModelParameter>;
@@ -74,6 +76,22 @@ export class Model {
     return found;
   }
 
+  /**
+   * Put weights in place of those of the same names, which are disposed, and settings in place of the old ones: for changes
+   * of shape, see `resizeVocabulary`.
+   */
+  replace(weights: readonly ModelParameter[], config: Partial<DecoderConfig>): void {
+    this.#alive();
+    const all = this.parameters as ModelParameter[];
+    for (const weight of weights) {
+      const old = this.parameter(weight.name);
+      all[all.indexOf(old)] = weight;
+      this.#byName.set(weight.name, weight);
+      old.dispose();
+    }
+    Object.assign(this.config, config);
+  }
+
   /** Tokens that end a generation: generation_config.json's, as chat models stop at more than config.json names, else config.json's. */
   get stopIds(): number[] {
     const eos = this.original.generation?.eos_token_id;
@@ -94,11 +112,13 @@ export class Model {
   /**
    * Logits of every position: [batch, time, vocabSize]. Positions count the real tokens of a row, as transformers'
    * `generate` does; as rotary embeddings see differences alone, real positions get what transformers' `forward` gives
-   * them for left- and right-padded rows. Padding positions are zeros. Ragged rows count as padded on the right.
+   * them for left- and right-padded rows. Padding positions are zeros. Ragged rows count as padded on the right. With
+   * `segmentIds` every segment of a packed row gets the logits it would get alone.
    */
-  logits({ ids, attentionMask }: ModelInput): tf.Tensor3D {
-    const { rows, slots, time } = unpad(ids, attentionMask);
-    return this.#pass(rows, (packed, weights) => {
+  logits(input: ModelInput): tf.Tensor3D {
+    const { ids } = input;
+    const { rows, segmentIds, slots, time } = unpad(input);
+    return this.#pass({ ids: rows, segmentIds }, (packed, weights) => {
       const hidden = decode(packed.ids, weights, this.config, attendWithin(packed));
       const head = weights.get(headName(this.config)) as tf.Tensor2D;
       const flat = matmul(hidden, head, false, true);
@@ -123,7 +143,7 @@ export class Model {
     }
     return tf.tidy(() => {
       const values = new Map(this.parameters.map(p => [p.name, p.read()]));
-      const packed = pack(batch.ids, this.config);
+      const packed = pack(batch.ids, this.config, { segmentIds: batch.segmentIds });
       const [keepT, labelT] = [tf.tensor1d(keep, 'int32'), tf.tensor1d(labels, 'int32')];
       const weightT = tf.tensor1d(weights, 'float32');
       const forward = (...given: tf.Tensor[]): tf.Scalar => {
@@ -151,7 +171,7 @@ export class Model {
   lossSum(batch: TrainBatch): LossSum {
     const { keep, labels, weights, denominator } = targets(batch, this.config);
     if (keep.length === 0) return { numerator: 0, denominator, unit: 'token' };
-    const losses = this.#losses(batch.ids, keep, labels);
+    const losses = this.#losses(batch, keep, labels);
     let numerator = 0;
     losses.forEach((loss, i) => {
       numerator += loss * weights[i]!;
@@ -161,13 +181,18 @@ export class Model {
 
   /**
    * What every token of the rows costs the model, in nats, whether it is trained or not: `[row][t]` is −log p(ids[t] |
-   * earlier ids), NaN for t = 0, which nothing predicts.
+   * earlier ids), NaN for t = 0, which nothing predicts, and likewise for the first token of every segment of packed rows.
    */
-  tokenLosses({ ids }: { ids: number[][] }): number[][] {
-    const { keep, labels } = targets({ ids, labels: ids }, this.config);
-    const losses = keep.length > 0 ? this.#losses(ids, keep, labels) : new Float32Array(0);
+  tokenLosses({ ids, segmentIds }: { ids: number[][]; segmentIds?: number[][] }): number[][] {
+    const { keep, labels } = targets({ ids, labels: ids, segmentIds }, this.config);
+    const losses = keep.length > 0 ? this.#losses({ ids, segmentIds }, keep, labels) : new Float32Array(0);
     let next = 0;
-    return ids.map(row => row.map((_, t) => (t === 0 ? Number.NaN : losses[next++]!)));
+    return ids.map((row, b) =>
+      row.map((_, t) => {
+        const first = t === 0 || (segmentIds && segmentIds[b]![t] !== segmentIds[b]![t - 1]);
+        return first ? Number.NaN : losses[next++]!;
+      }),
+    );
   }
 
   /**
@@ -177,7 +202,7 @@ export class Model {
    */
   generate(ids: number[][], options: GenerateOptions = {}): Promise<Generated> {
     this.#alive();
-    return generate(this, unpad(ids, options.attentionMask).rows, ids, options);
+    return generate(this, unpad({ ids, attentionMask: options.attentionMask }).rows, ids, options);
   }
 
   /** Write config.json, generation_config.json and model.safetensors (float32), each whole or not at all, as transformers loads them. */
@@ -207,13 +232,13 @@ export class Model {
     };
   }
 
-  #pass<T extends tf.Tensor>(rows: number[][], work: (packed: Packed, weights: Weights) => T): T {
+  #pass<T extends tf.Tensor>({ ids, segmentIds }: Rows, work: (packed: Packed, weights: Weights) => T): T {
     this.#alive();
-    return tf.tidy(() => work(pack(rows, this.config), this.readWeights()));
+    return tf.tidy(() => work(pack(ids, this.config, { segmentIds }), this.readWeights()));
   }
 
-  #losses(ids: number[][], keep: Int32Array, labels: Int32Array): Float32Array {
-    const losses = this.#pass(ids, (packed, weights) => {
+  #losses(rows: Rows, keep: Int32Array, labels: Int32Array): Float32Array {
+    const losses = this.#pass(rows, (packed, weights) => {
       const hidden = decode(packed.ids, weights, this.config, attendWithin(packed), tf.tensor1d(keep, 'int32'));
       return tokenCrossEntropy(hidden, weights.get(headName(this.config)) as tf.Tensor2D, tf.tensor1d(labels, 'int32'));
     });
@@ -238,7 +263,7 @@ setView(Model, ({ config, size, bytes, parameters }) => {
   };
 });
 
-/** Attention of every token to the earlier ones of its row. */
+/** Attention of every token to the earlier ones of its row or segment. */
 function attendWithin(packed: Packed): Attend {
   return (q, k, v) => causalAttention(rope(q, packed.queryRope), rope(k, packed.keyRope), v, packed.layout, 1);
 }

@@ -8,6 +8,7 @@ import { BadInput, type Parameter, quote, shield, writeFileAtomic } from '../../
 import type { History } from './history.js';
 import type { SftPlan } from './options.js';
 import type { OrderState } from './order.js';
+import type { StreamState } from './source.js';
 import { readTensors, type StoredTensor, writeTensors } from './tensors-file.js';
 import type { Optimizer, OptimizerState, TrainRow } from './types.js';
 
@@ -24,7 +25,7 @@ export interface CheckpointOptions {
 export interface Snapshot {
   plan: SftPlan;
   step: number;
-  order: OrderState;
+  order: OrderState | StreamState;
   replay: OrderState | undefined;
   history: History;
   state: OptimizerState;
@@ -34,7 +35,19 @@ export interface Snapshot {
 export interface SavedSettings
   extends Pick<
     SftPlan,
-    'batchSize' | 'accumulate' | 'steps' | 'epochs' | 'learningRate' | 'clip' | 'shuffle' | 'seed' | 'name' | 'scheduleName'
+    | 'batchSize'
+    | 'accumulate'
+    | 'steps'
+    | 'epochs'
+    | 'learningRate'
+    | 'clip'
+    | 'shuffle'
+    | 'seed'
+    | 'packing'
+    | 'bucket'
+    | 'shuffleBuffer'
+    | 'name'
+    | 'scheduleName'
   > {
   saving: Omit<CheckpointOptions, 'dir'>;
 }
@@ -43,7 +56,7 @@ export interface SavedSettings
 interface Manifest {
   format: 1;
   step: number;
-  order: OrderState;
+  order: OrderState | StreamState;
   replay: OrderState | undefined;
   history: History;
   settings: SavedSettings;
@@ -59,7 +72,7 @@ interface Manifest {
 export interface Checkpointed {
   dir: string;
   step: number;
-  order: OrderState;
+  order: OrderState | StreamState;
   replay: OrderState | undefined;
   history: History;
   settings: SavedSettings;
@@ -74,6 +87,8 @@ export interface Checkpointed {
 const WEIGHTS = join('model', 'model.safetensors');
 const OPTIMIZER = 'optimizer.safetensors';
 const MANIFEST = 'checkpoint.json';
+/** In place of the hash of rows that are streamed: they are not all known. */
+const STREAMED = 'streamed';
 
 /**
  * Write `dir/step-…`: the model (a folder `models.load` reads), optimizer memory, data position and history. It is
@@ -95,6 +110,7 @@ async function write({ dir, every, keep = 2 }: CheckpointOptions, snapshot: Snap
     );
     await writeTensors(join(beside, OPTIMIZER), slots, index => readValues(slots[index]!.value));
     const { batchSize, accumulate, steps, epochs, learningRate, clip, shuffle, seed, name, scheduleName } = plan;
+    const { packing, bucket, shuffleBuffer } = plan;
     const manifest: Manifest = {
       format: 1,
       step,
@@ -110,12 +126,15 @@ async function write({ dir, every, keep = 2 }: CheckpointOptions, snapshot: Snap
         clip,
         shuffle,
         seed,
+        packing,
+        bucket,
+        shuffleBuffer,
         name,
         scheduleName,
         saving: { every, keep },
       },
       optimizer: { name: plan.optimizer.name, settings: plan.optimizer.settings, updates: state.updates },
-      rows: hashRows(plan.rows),
+      rows: plan.stream ? STREAMED : hashRows(plan.rows),
       replayRows: plan.replay && hashRows(plan.replay.rows),
       files: { [WEIGHTS]: await hashFile(join(beside, WEIGHTS)), [OPTIMIZER]: await hashFile(join(beside, OPTIMIZER)) },
     };
@@ -172,7 +191,10 @@ export async function readCheckpoint(dir: string): Promise<Checkpointed> {
 
 function verify(folder: string, manifest: Manifest, plan: SftPlan): void {
   const file = join(folder, MANIFEST);
-  if (manifest.rows !== hashRows(plan.rows) || manifest.replayRows !== (plan.replay && hashRows(plan.replay.rows)))
+  if (
+    manifest.rows !== (plan.stream ? STREAMED : hashRows(plan.rows)) ||
+    manifest.replayRows !== (plan.replay && hashRows(plan.replay.rows))
+  )
     throw new BadInput({
       problem: 'The rows are not those of the run that was saved',
       where: { file },
@@ -259,9 +281,10 @@ async function hashFile(path: string): Promise<string> {
 
 function hashRows(rows: readonly TrainRow[]): string {
   const hash = createHash('sha256');
-  for (const { ids, labels, weights } of rows) {
+  for (const { ids, labels, weights, segmentIds } of rows) {
     hash.update(Int32Array.from([ids.length, ...ids, ...labels]));
     if (weights) hash.update(Float64Array.from(weights));
+    if (segmentIds) hash.update(Int32Array.from(segmentIds));
   }
   return hash.digest('hex');
 }

@@ -9,13 +9,15 @@ export interface StepReport {
   learningRate: number;
   /** Tokens read by the model, without padding. */
   tokens: number;
+  /** Share of padding that rectangles of the batches would have held; nothing is computed on it here. */
+  padding: number;
   /** Tokens that carry loss. */
   labelTokens: number;
   tokensPerSecond: number;
   labelTokensPerSecond: number;
   /** Seconds this step took. */
   seconds: number;
-  /** Passes over the rows so far, as a fraction. */
+  /** Passes over the rows so far, as a fraction; of a stream whole passes. */
   epoch: number;
   /** Batches since the last step that were left out because none of their tokens carries a label. */
   skipped: number;
@@ -30,6 +32,7 @@ const COLUMNS = [
   'gradNorm',
   'learningRate',
   'tokens',
+  'padding',
   'labelTokens',
   'tokensPerSecond',
   'labelTokensPerSecond',

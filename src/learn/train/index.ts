@@ -13,6 +13,7 @@ export { Run } from './run.js';
 export type { Schedule, ScheduleName, ScheduleOptions } from './schedules.js';
 export { constant, cosine, linear } from './schedules.js';
 export { sft } from './sft.js';
+export type { RowStream } from './source.js';
 export type {
   BatchGradients,
   Optimizer,

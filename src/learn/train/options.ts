@@ -1,14 +1,22 @@
-import { BadInput, type ErrorParts, quote } from '../../base/core/index.js';
+import { BadInput, quote } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
-import { type EncodeSummary, encodeRows, type Tokenizer } from '../../prepare/tokens/index.js';
+import {
+  type Bucket,
+  bucketWindow,
+  type EncodeSummary,
+  type PackOptions,
+  type PackReport,
+  type Tokenizer,
+} from '../../prepare/tokens/index.js';
 import { checkNumber, refuseUnknown } from './check.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { Hooks } from './hooks.js';
 import { adamw } from './optimizers/adamw.js';
 import { sgd } from './optimizers/sgd.js';
+import { prepare } from './rows.js';
 import { constant, cosine, linear, type Schedule, type ScheduleName } from './schedules.js';
-import { countLabels } from './step.js';
+import type { RowStream } from './source.js';
 import type { Optimizer, TrainableModel, TrainRow } from './types.js';
 
 /** Optimizers that can be named. */
@@ -17,8 +25,12 @@ export type OptimizerName = 'adamw' | 'sgd';
 /** What `train.sft` takes. Only `model` and `rows` have no default. */
 export interface SftOptions {
   model: TrainableModel;
-  /** Conversations ({messages}; `tokenizer` and `template` then say how they are encoded) or encoded rows ({ids, labels}). */
-  rows: readonly (Row | TrainRow)[];
+  /**
+   * Conversations ({messages}; `tokenizer` and `template` then say how they are encoded) or encoded rows ({ids, labels},
+   * packed ones with segmentIds). A function that gives them one by one, anew at every call, streams a data set that does
+   * not fit in memory; `steps` is then required.
+   */
+  rows: readonly (Row | TrainRow)[] | RowStream;
   tokenizer?: Tokenizer;
   /** How a conversation becomes text: `templates.get('chatml')` or its name. */
   template?: Template | string;
@@ -46,6 +58,12 @@ export interface SftOptions {
   seed?: number | string;
   /** Longer rows are cut to this many tokens. */
   maxLength?: number;
+  /** Put rows together into packs of so many tokens, see `tokens.pack`; `batchSize` then counts packs. */
+  packing?: Omit<PackOptions, 'seed' | 'firstRow'>;
+  /** Batches of rows of like length, see `tokens.batches`. Default false. */
+  bucket?: Bucket;
+  /** Of streamed rows, how many are held and shuffled (packed, sorted) among each other. Default 2,048. */
+  shuffleBuffer?: number;
   /** Rows of other text (what the model should not forget) that take a share of every step's places. */
   replay?: { rows: readonly (Row | TrainRow)[]; share: number };
   hooks?: Hooks;
@@ -61,7 +79,11 @@ export interface SftOptions {
 /** The options with defaults filled in and everything checked. */
 export interface SftPlan {
   model: TrainableModel;
+  /** The rows, ready; none where they are streamed. */
   rows: readonly TrainRow[];
+  stream: RowStream | undefined;
+  /** As given: what a stream's rows are encoded with. */
+  options: SftOptions;
   replay: { rows: readonly TrainRow[]; share: number } | undefined;
   batchSize: number;
   accumulate: number;
@@ -75,12 +97,17 @@ export interface SftPlan {
   clip: number | undefined;
   shuffle: boolean;
   seed: number | string;
+  packing: Omit<PackOptions, 'seed' | 'firstRow'> | undefined;
+  bucket: Bucket;
+  shuffleBuffer: number;
   hooks: Hooks;
   evaluateEvery: number | undefined;
   checkpoint: CheckpointOptions | undefined;
   name: string;
   /** What became of the conversations: dropped and truncated rows; undefined for rows that came encoded. */
   encoding: EncodeSummary | undefined;
+  /** How the rows were packed. */
+  packed: PackReport | undefined;
 }
 
 const KNOWN: { [K in keyof Required<SftOptions>]: true } = {
@@ -100,6 +127,9 @@ const KNOWN: { [K in keyof Required<SftOptions>]: true } = {
   shuffle: true,
   seed: true,
   maxLength: true,
+  packing: true,
+  bucket: true,
+  shuffleBuffer: true,
   replay: true,
   hooks: true,
   evaluateEvery: true,
@@ -131,23 +161,35 @@ export function plan(options: SftOptions): SftPlan {
   if (options.steps !== undefined && options.epochs !== undefined)
     throw new BadInput({ problem: 'Both steps and epochs are given', where: { key: 'steps' }, fix: 'keep one of them' });
   const whole = { from: 1, integer: true };
-  const optional = (key: 'steps' | 'maxLength' | 'evaluateEvery') =>
+  const optional = (key: 'steps' | 'evaluateEvery') =>
     options[key] === undefined ? undefined : checkNumber(key, options[key], whole);
   const steps = optional('steps');
-  const maxLength =
-    options.maxLength === undefined ? undefined : checkNumber('maxLength', options.maxLength, { from: 2, integer: true });
+  if (options.maxLength !== undefined) checkNumber('maxLength', options.maxLength, { from: 2, integer: true });
   const optimizer = chooseOptimizer(options.optimizer);
   const learningRate = checkNumber('learningRate', options.learningRate ?? optimizer.learningRate ?? 5e-5, { from: 0 });
-  const prepared = prepare('rows', options.rows, options, maxLength);
+  const batchSize = checkNumber('batchSize', options.batchSize ?? 8, whole);
+  bucketWindow(options.bucket, batchSize);
+  if (options.packing) refuseUnknown('packing', options.packing, ['length', 'algorithm', 'tooLong']);
+  const stream = typeof options.rows === 'function' ? options.rows : undefined;
+  if (stream && steps === undefined)
+    throw new BadInput({
+      problem: 'The length of a run on streamed rows is not known',
+      where: { key: 'steps' },
+      fix: 'say how many optimizer steps to take: steps: 1000',
+    });
+  const prepared = stream ? undefined : prepare('rows', options.rows, options);
   return {
     model: options.model,
-    rows: prepared.rows,
-    encoding: prepared.summary,
+    rows: prepared?.rows ?? [],
+    stream,
+    options,
+    encoding: prepared?.summary,
+    packed: prepared?.packed,
     replay: options.replay && {
-      rows: prepare('replay.rows', options.replay.rows, options, maxLength).rows,
+      rows: prepare('replay.rows', options.replay.rows, options).rows,
       share: checkNumber('replay.share', options.replay.share, { from: 0, below: 1 }),
     },
-    batchSize: checkNumber('batchSize', options.batchSize ?? 8, whole),
+    batchSize,
     accumulate: checkNumber('accumulate', options.accumulate ?? 1, whole),
     steps,
     epochs: checkNumber('epochs', options.epochs ?? 1, { from: 0 }),
@@ -164,6 +206,9 @@ export function plan(options: SftOptions): SftPlan {
         : checkNumber('clip', options.clip ?? 1, { from: Number.MIN_VALUE }),
     shuffle: options.shuffle ?? true,
     seed: options.seed ?? 0,
+    packing: options.packing,
+    bucket: options.bucket ?? false,
+    shuffleBuffer: checkNumber('shuffleBuffer', options.shuffleBuffer ?? 2048, whole),
     hooks: options.hooks ?? {},
     evaluateEvery: optional('evaluateEvery'),
     checkpoint: checkCheckpoint(options),
@@ -220,100 +265,4 @@ function chooseSchedule({ schedule = 'constant', warmup }: SftOptions): Schedule
     found: quote(schedule),
     fix: "write schedule: 'cosine'",
   });
-}
-
-/** Rows ready for the model: encoded when they are conversations, cut to length, and checked. */
-function prepare(key: string, rows: readonly (Row | TrainRow)[], options: SftOptions, maxLength: number | undefined): Prepared {
-  if (!Array.isArray(rows) || rows.length === 0)
-    throw new BadInput({
-      problem: 'There are no rows to train on',
-      where: { key },
-      expected: 'an array of conversations or encoded rows',
-      found: Array.isArray(rows) ? 'an empty array' : quote(rows),
-      fix: 'read some with await data.readRows(file)',
-    });
-  const conversations = rows.filter((row): row is Row => Array.isArray((row as Row)?.messages));
-  const ready: Prepared =
-    conversations.length === 0
-      ? { rows: rows.map((row, index) => checkedRow(key, row as TrainRow, index, maxLength)), summary: undefined }
-      : encodeConversations(key, conversations, rows.length, options, maxLength);
-  if (ready.rows.some(row => countLabels(row) > 0)) return ready;
-  throw new BadInput({
-    problem: `None of the ${rows.length} rows has a token that carries loss`,
-    where: { key },
-    expected: 'labels other than −100 in at least one row',
-    fix:
-      maxLength === undefined
-        ? 'encode the rows with labels on the response'
-        : 'raise maxLength: the responses may have been cut off',
-  });
-}
-
-interface Prepared {
-  rows: TrainRow[];
-  summary: EncodeSummary | undefined;
-}
-
-function encodeConversations(
-  key: string,
-  rows: Row[],
-  total: number,
-  options: SftOptions,
-  maxLength: number | undefined,
-): Prepared {
-  const { tokenizer, template } = options;
-  if (!tokenizer || !template || rows.length < total) throw new BadInput(whyNotEncodable(key, total - rows.length, options));
-  const { rows: encoded, summary } = encodeRows(rows, { tokenizer, template, maxLength });
-  // The encoder drops rows that train nothing; the others keep the line they came from.
-  const dropped = new Set(summary.dropped.map(({ index }) => index));
-  const lines = rows.filter((_, index) => !dropped.has(index)).map(({ line }) => line);
-  return { rows: encoded.map(({ ids, labels, weights }, i) => ({ ids, labels, weights, line: lines[i] })), summary };
-}
-
-function whyNotEncodable(key: string, others: number, { tokenizer, template }: SftOptions): ErrorParts {
-  if (others > 0)
-    return {
-      problem: `${others} of the rows have no messages, the others have`,
-      where: { key },
-      fix: 'give conversations or encoded rows, not both',
-    };
-  if (!tokenizer)
-    return {
-      problem: 'Conversations need a tokenizer',
-      where: { key: 'tokenizer' },
-      fix: 'pass tokenizer: await tokens.Tokenizer.fromFile(dir), or encoded rows',
-    };
-  return {
-    problem: 'Conversations need a template',
-    where: { key: 'template' },
-    found: quote(template),
-    fix: "pass template: templates.get('chatml'), or encoded rows",
-  };
-}
-
-function checkedRow(key: string, row: TrainRow, index: number, maxLength: number | undefined): TrainRow {
-  const problem =
-    !Array.isArray(row?.ids) || !Array.isArray(row.labels)
-      ? 'has no ids and labels'
-      : row.ids.length !== row.labels.length
-        ? `has ${row.ids.length} ids but ${row.labels.length} labels`
-        : row.weights && row.weights.length !== row.ids.length
-          ? `has ${row.ids.length} ids but ${row.weights.length} weights`
-          : undefined;
-  if (problem)
-    throw new BadInput({
-      problem: `Row ${index} ${problem}`,
-      where: { key },
-      expected:
-        'a conversation {messages} or an encoded row {ids, labels} of equal lengths, labels unshifted, −100 where nothing is trained',
-      found: quote(row),
-      fix: 'make rows with data.readRows(…) or tokens.encodeRows(…)',
-    });
-  if (maxLength === undefined || row.ids.length <= maxLength) return row;
-  return {
-    ...row,
-    ids: row.ids.slice(0, maxLength),
-    labels: row.labels.slice(0, maxLength),
-    weights: row.weights?.slice(0, maxLength),
-  };
 }

@@ -1,10 +1,18 @@
 import { Random } from '../../base/core/index.js';
+import { bucketed } from '../../prepare/tokens/index.js';
 
 /** Where a run stands in its data: all that is needed to go on with the same rows. */
 export interface OrderState {
   epoch: number;
   /** Rows of this epoch already taken. */
   taken: number;
+}
+
+/** Rows of like length beside each other, see `tokens.bucketed`. */
+export interface OrderBuckets {
+  lengths: readonly number[];
+  batchSize: number;
+  window: number;
 }
 
 /**
@@ -15,14 +23,16 @@ export class DataOrder {
   readonly size: number;
   readonly #shuffle: boolean;
   readonly #seed: number | string;
+  readonly #buckets: OrderBuckets | undefined;
   #epoch: number;
   #taken: number;
   #permutation: number[];
 
-  constructor(size: number, options: { shuffle: boolean; seed: number | string; state?: OrderState }) {
+  constructor(size: number, options: { shuffle: boolean; seed: number | string; state?: OrderState; buckets?: OrderBuckets }) {
     this.size = size;
     this.#shuffle = options.shuffle;
     this.#seed = options.seed;
+    this.#buckets = options.buckets;
     this.#epoch = options.state?.epoch ?? 0;
     this.#taken = options.state?.taken ?? 0;
     this.#permutation = this.#permute();
@@ -63,6 +73,9 @@ export class DataOrder {
 
   #permute(): number[] {
     const rows = Array.from({ length: this.size }, (_, i) => i);
-    return this.#shuffle ? new Random(`order/${this.#seed}/${this.#epoch}`).shuffle(rows) : rows;
+    const order = this.#shuffle ? new Random(`order/${this.#seed}/${this.#epoch}`).shuffle(rows) : rows;
+    if (!this.#buckets) return order;
+    const random = new Random(`buckets/${this.#seed}/${this.#shuffle ? this.#epoch : 0}`);
+    return bucketed(order, row => this.#buckets!.lengths[row]!, { ...this.#buckets, random });
   }
 }

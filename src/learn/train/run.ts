@@ -1,5 +1,5 @@
 import { BadInput, host, type Progress, progress, setView, shield } from '../../base/core/index.js';
-import type { EncodeSummary } from '../../prepare/tokens/index.js';
+import type { EncodeSummary, PackReport } from '../../prepare/tokens/index.js';
 import { emptyHistory, type History, record, type StepReport } from './history.js';
 import { callHook } from './hooks.js';
 import type { TrainableModel } from './types.js';
@@ -14,6 +14,7 @@ export interface Driver {
   /** Optimizer steps planned in all. */
   readonly total: number;
   readonly encoding?: EncodeSummary;
+  readonly packing?: PackReport;
   /** Before the first step of this process. */
   start?(run: Run): Promise<void>;
   /** One optimizer step, or undefined when there is nothing left to do. */
@@ -44,8 +45,13 @@ export class Run implements AsyncIterable<StepReport> {
   readonly model: TrainableModel;
   /** Optimizer steps planned in all. */
   readonly total: number;
-  /** What became of the conversations it was given: rows dropped (with reasons) and truncated. Undefined for encoded rows. */
+  /**
+   * What became of the conversations it was given: rows dropped (with reasons) and truncated; of streamed rows, those read so
+   * far. Undefined for encoded rows.
+   */
   readonly encoding: EncodeSummary | undefined;
+  /** How `packing` put the rows together: packs, fill, rows too long. Undefined without packing and for streamed rows. */
+  readonly packing: PackReport | undefined;
   /** All reports so far by column: `aq.table(run.history)`. */
   readonly history: History;
   /** What `hooks.onEval` found, with the step: `[{ step: 50, heldOut: 0.62 }, …]`. */
@@ -66,6 +72,7 @@ export class Run implements AsyncIterable<StepReport> {
     this.model = driver.model;
     this.total = driver.total;
     this.encoding = driver.encoding;
+    this.packing = driver.packing;
     this.history = options.history ?? emptyHistory();
     this.#signal = options.signal;
   }

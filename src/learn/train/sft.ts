@@ -1,12 +1,13 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../base/core/index.js';
-import type { EncodeSummary } from '../../prepare/tokens/index.js';
+import type { EncodeSummary, PackReport } from '../../prepare/tokens/index.js';
 import { type Checkpointed, saveCheckpoint } from './checkpoint.js';
 import type { StepReport } from './history.js';
 import { callHook } from './hooks.js';
 import { plan, type SftOptions, type SftPlan } from './options.js';
-import { DataOrder } from './order.js';
+import type { DataOrder } from './order.js';
 import { type Driver, Run, type RunStatus } from './run.js';
+import { dataOrder, type RowSource, rowSource } from './source.js';
 import { countLabels, takeStep } from './step.js';
 import { disposeState, type OptimizerState, type TrainableModel, type TrainRow } from './types.js';
 
@@ -28,10 +29,11 @@ export class SftDriver implements Driver {
   readonly model: TrainableModel;
   readonly total: number;
   readonly encoding: EncodeSummary | undefined;
+  readonly packing: PackReport | undefined;
   readonly #plan: SftPlan;
   readonly #signal: AbortSignal | undefined;
   readonly #parameters: readonly Parameter<tf.Tensor>[];
-  readonly #order: DataOrder;
+  readonly #source: RowSource;
   readonly #replay: DataOrder | undefined;
   #state: OptimizerState | undefined;
   #step = 0;
@@ -42,12 +44,11 @@ export class SftDriver implements Driver {
     this.#signal = signal;
     this.name = plan.name;
     this.model = plan.model;
-    this.encoding = plan.encoding;
+    this.packing = plan.packed;
     this.#parameters = plan.model.parameters.filter(parameter => parameter.trainable);
-    const { shuffle, seed } = plan;
-    this.#order = new DataOrder(plan.rows.length, { shuffle, seed, state: resumed?.order });
-    if (plan.replay)
-      this.#replay = new DataOrder(plan.replay.rows.length, { shuffle, seed: `replay/${seed}`, state: resumed?.replay });
+    this.#source = rowSource(plan, resumed?.order);
+    this.encoding = plan.encoding ?? this.#source.encoding;
+    if (plan.replay) this.#replay = dataOrder(plan, plan.replay.rows, `replay/${plan.seed}`, resumed?.replay);
     this.total = plan.steps ?? this.#stepsOf(plan.epochs);
     this.#step = this.#saved = resumed?.step ?? 0;
     this.#state = resumed?.optimizer(plan.optimizer, this.#parameters);
@@ -64,7 +65,7 @@ export class SftDriver implements Driver {
     let batches: TrainRow[][] = [];
     while (batches.length === 0) {
       if (this.#exhausted()) return undefined;
-      const drawn = split(this.#draw(), batchSize);
+      const drawn = split(await this.#draw(), batchSize);
       batches = drawn.filter(rows => rows.some(row => countLabels(row) > 0));
       skipped += drawn.length - batches.length;
     }
@@ -84,6 +85,7 @@ export class SftDriver implements Driver {
     this.#step++;
     const rows = batches.flat();
     const tokens = rows.reduce((sum, row) => sum + row.ids.length, 0);
+    const rectangles = batches.reduce((sum, batch) => sum + batch.length * Math.max(...batch.map(row => row.ids.length)), 0);
     const labelTokens = rows.reduce((sum, row) => sum + countLabels(row), 0);
     const seconds = (performance.now() - started) / 1000;
     return {
@@ -92,11 +94,12 @@ export class SftDriver implements Driver {
       gradNorm,
       learningRate: rate,
       tokens,
+      padding: 1 - tokens / rectangles,
       labelTokens,
       tokensPerSecond: tokens / seconds,
       labelTokensPerSecond: labelTokens / seconds,
       seconds,
-      epoch: this.#order.progress,
+      epoch: this.#source.progress,
       skipped,
     };
   }
@@ -121,6 +124,7 @@ export class SftDriver implements Driver {
   dispose(): void {
     if (this.#state) disposeState(this.#state);
     this.#state = undefined;
+    this.#source.close?.();
   }
 
   async #save(run: Run): Promise<void> {
@@ -128,7 +132,7 @@ export class SftDriver implements Driver {
     const dir = await saveCheckpoint(checkpoint!, {
       plan: this.#plan,
       step: this.#step,
-      order: this.#order.state,
+      order: this.#source.state,
       replay: this.#replay?.state,
       history: run.history,
       state: this.#state!,
@@ -138,10 +142,10 @@ export class SftDriver implements Driver {
   }
 
   /** The rows of one optimizer step, replay rows last. */
-  #draw(): TrainRow[] {
-    const { rows, replay, batchSize, accumulate } = this.#plan;
+  async #draw(): Promise<TrainRow[]> {
+    const { replay, batchSize, accumulate } = this.#plan;
     const other = this.#replayRows(this.#step);
-    const main = this.#order.take(batchSize * accumulate - other).map(i => rows[i]!);
+    const main = await this.#source.take(batchSize * accumulate - other);
     return [...main, ...(this.#replay?.cycle(other) ?? []).map(i => replay!.rows[i]!)];
   }
 
@@ -153,7 +157,7 @@ export class SftDriver implements Driver {
   }
 
   #exhausted(): boolean {
-    return this.#plan.steps === undefined && this.#order.progress >= this.#plan.epochs;
+    return this.#plan.steps === undefined && this.#source.progress >= this.#plan.epochs;
   }
 
   /** Optimizer steps that so many passes over the rows take. */

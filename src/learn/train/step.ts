@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Parameter, TunebookError } from '../../base/core/index.js';
-import type { LossOptions, TrainBatch } from '../models/index.js';
+import { batchOf } from '../../prepare/tokens/index.js';
+import type { LossOptions } from '../models/index.js';
 import { sumsOfSquares } from './optimizers/squares.js';
 import type { BatchGradients, Optimizer, OptimizerState, TrainableModel, TrainRow } from './types.js';
 
@@ -37,7 +38,7 @@ export async function takeStep(input: StepInput): Promise<StepOutcome> {
   let denominator = 0;
   try {
     for (const rows of batches) {
-      const part = model.lossAndGradients(toBatch(rows), { extra });
+      const part = model.lossAndGradients(batchOf(rows), { extra });
       numerators.push(part.numerator);
       denominator += part.denominator;
       gradients = accumulate(gradients, part);
@@ -61,18 +62,12 @@ export async function takeStep(input: StepInput): Promise<StepOutcome> {
   }
 }
 
-/** A label at position 0 has no token before it that could predict it. */
-export function countLabels(row: TrainRow): number {
+/** Labelled tokens. What begins a row or a segment has no token before it that could predict it. */
+export function countLabels({ labels, weights, segmentIds }: TrainRow): number {
   let count = 0;
-  for (let i = 1; i < row.labels.length; i++) if (row.labels[i] !== -100 && (row.weights?.[i] ?? 1) > 0) count++;
+  for (let i = 1; i < labels.length; i++)
+    if (labels[i] !== -100 && (weights?.[i] ?? 1) > 0 && segmentIds?.[i] === segmentIds?.[i - 1]) count++;
   return count;
-}
-
-function toBatch(rows: readonly TrainRow[]): TrainBatch {
-  const batch: TrainBatch = { ids: rows.map(row => [...row.ids]), labels: rows.map(row => [...row.labels]) };
-  // A row without weights among rows with weights counts in full.
-  if (rows.some(row => row.weights)) batch.weights = rows.map(row => (row.weights ? [...row.weights] : row.ids.map(() => 1)));
-  return batch;
 }
 
 function accumulate(total: tf.Tensor[], { gradients }: BatchGradients): tf.Tensor[] {
@@ -118,7 +113,9 @@ function refuseNonFinite(
 }
 
 function nameRows(rows: readonly TrainRow[]): string {
-  const names = rows.slice(0, 16).map(row => (row.line === undefined ? `[${row.ids.length} tokens]` : `line ${row.line}`));
+  const names = rows
+    .slice(0, 16)
+    .map(row => (row.line === undefined ? `[${row.ids.length} tokens]` : `line ${[row.line].flat().join(', ')}`));
   return names.join(', ') + (rows.length > 16 ? `, and ${rows.length - 16} more` : '');
 }
 

@@ -7,8 +7,10 @@ export interface TrainRow {
   ids: readonly number[];
   labels: readonly number[];
   weights?: readonly number[];
-  /** Line in the file the row came from; named when a step fails. */
-  line?: number;
+  /** Of a packed row (`tokens.pack`), the segment of every token. */
+  segmentIds?: readonly number[];
+  /** Line in the file the row came from, or lines of the rows a packed row holds; named when a step fails. */
+  line?: number | readonly number[];
 }
 
 /** Loss of one batch as numerator and denominator, with the gradient of the *numerator* (contract 2). */

@@ -1,6 +1,7 @@
 import type { ColumnTable } from 'arquero';
 import { Unavailable } from '../../base/core/index.js';
-import type { Row } from './types.js';
+import { contentText } from './message.js';
+import type { Message, Row } from './types.js';
 
 /** What we need of an arquero table; by shape, so that any copy of arquero will do. */
 export interface TableLike {
@@ -47,13 +48,14 @@ export interface FlatRow {
 
 /** Flatten rows for tables. Conversations of several turns keep their first user and last assistant message. */
 export function flatten(rows: readonly Row[]): FlatRow[] {
+  const text = (message: Message | undefined) => (message ? contentText(message) : '');
   return rows.map(({ messages, task, source, line }) => {
     const user = messages.find(m => m.role === 'user');
     return {
-      instruction: user?.content ?? '',
+      instruction: text(user),
       input: user?.input ?? '',
-      output: messages.findLast(m => m.role === 'assistant')?.content ?? '',
-      system: messages.find(m => m.role === 'system')?.content ?? '',
+      output: text(messages.findLast(m => m.role === 'assistant')),
+      system: text(messages.find(m => m.role === 'system')),
       turns: messages.filter(m => m.role === 'assistant').length,
       task: task ?? null,
       source: source ?? null,

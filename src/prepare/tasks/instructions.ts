@@ -1,5 +1,5 @@
 import { Random } from '../../base/core/index.js';
-import type { Row } from '../data/index.js';
+import type { Row, TextMessage } from '../data/index.js';
 import { question } from './questions.js';
 import { type Question, SKILLS, type Skill } from './skills.js';
 import { instruction, WORDINGS, type Wording, wordings } from './wording.js';
@@ -7,6 +7,7 @@ import { HELD_OUT_NOUNS, TRAINED_NOUNS } from './world.js';
 
 /** A row that knows what it asks, so that its answer can be worked out anew. */
 export interface TaskRow extends Row {
+  messages: TextMessage[];
   /** Name of the skill. */
   task: string;
   question: Question;

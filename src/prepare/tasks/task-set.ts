@@ -1,4 +1,4 @@
-import { type Row, split } from '../data/index.js';
+import { contentText, type Row, split } from '../data/index.js';
 
 /** Rows to train on, and tests that none of them gives away. */
 export interface TaskSet {
@@ -33,5 +33,5 @@ export function fromRows(rows: readonly Row[], { heldOut = 100, seed = 1 }: From
 
 /** What is asked, without the last answer. */
 function promptText({ messages }: Row): string {
-  return JSON.stringify(messages.slice(0, -1).map(({ role, content, input }) => [role, content.trim(), input?.trim() ?? '']));
+  return JSON.stringify(messages.slice(0, -1).map(m => [m.role, contentText(m).trim(), m.input?.trim() ?? '']));
 }

@@ -1,12 +1,12 @@
 import { BadInput, quote } from '../../base/core/index.js';
-import { alpaca, chatml, plain } from './builtin.js';
+import { BUILTIN } from './builtin.js';
 import type { Template } from './types.js';
 
-const registry = new Map<string, Template>([alpaca, chatml, plain].map(template => [template.name, template]));
+const registry = new Map<string, Template>(BUILTIN.map(template => [template.name, template]));
 
-/** The template of that name. @throws BadInput naming those there are. */
+/** The template of that name, however it is spelt: `llama3` finds `llama-3`. @throws BadInput naming those there are. */
 export function get(name: string): Template {
-  const template = registry.get(name);
+  const template = registry.get(name) ?? [...registry.values()].find(t => spelling(t.name) === spelling(name));
   if (template) return template;
   throw new BadInput({
     problem: `there is no template ${quote(name)}`,
@@ -14,6 +14,11 @@ export function get(name: string): Template {
     fix: 'choose one of these, or make one with templates.define and templates.register',
   });
 }
+
+const spelling = (name: string) =>
+  String(name)
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '');
 
 /** Names of all templates that `get` finds. */
 export function names(): string[] {

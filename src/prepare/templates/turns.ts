@@ -1,5 +1,6 @@
 import { BadInput, quote } from '../../base/core/index.js';
-import type { Message } from '../data/index.js';
+import type { Message, Part } from '../data/index.js';
+import type { RenderOptions } from './types.js';
 
 const ROLES: readonly string[] = ['system', 'user', 'assistant', 'tool'];
 
@@ -17,7 +18,11 @@ export function checkMessages(messages: readonly Message[], template: string): v
   for (const [i, message] of messages.entries()) {
     if (typeof message !== 'object' || message === null) fail(i, 'an object {role, content}', message);
     if (!ROLES.includes(message.role)) fail(i, `role ${ROLES.join(', ')}`, message.role ?? 'nothing');
-    if (typeof message.content !== 'string') fail(i, 'a string in content', message.content ?? 'nothing');
+    const { content } = message;
+    if (typeof content === 'string') continue;
+    if (!Array.isArray(content)) fail(i, 'a string, or a list of parts {text}, in content', content ?? 'nothing');
+    const bad = (content as Part[]).find(part => typeof part?.text !== 'string');
+    if (bad !== undefined) fail(i, 'parts {text, weight?, train?} in content', bad);
   }
 }
 
@@ -25,15 +30,15 @@ export function checkMessages(messages: readonly Message[], template: string): v
  * Check the order of a conversation: an optional system message first, then at least one more message; with
  * `addGenerationPrompt` the last one must not be the assistant's (its turn is the one to be generated).
  */
-export function checkOrder(messages: readonly Message[], template: string, addGenerationPrompt: boolean): void {
+export function checkOrder(messages: readonly Message[], template: string, options: RenderOptions): void {
   checkMessages(messages, template);
-  const found = messages.map(m => m.role).join(', ');
   const late = messages.findIndex((m, i) => m.role === 'system' && i > 0);
+  const found = () => messages.map(m => m.role).join(', ');
   if (late > 0) {
     throw new BadInput({
       problem: `template ${template}: message ${late} is a system message`,
       expected: 'a system message only at the beginning',
-      found,
+      found: found(),
       fix: 'move it to the front or make it a user message',
     });
   }
@@ -41,21 +46,57 @@ export function checkOrder(messages: readonly Message[], template: string, addGe
     throw new BadInput({
       problem: `template ${template}: the conversation is only a system message`,
       expected: 'a user message after it',
-      found,
+      found: found(),
       fix: 'add a user message',
     });
   }
-  if (addGenerationPrompt && messages.at(-1)!.role === 'assistant') {
+  const endsWithAnswer = messages.at(-1)!.role === 'assistant';
+  if (options.addGenerationPrompt && endsWithAnswer) {
     throw new BadInput({
       problem: `template ${template}: a prompt for generation ends with an assistant message`,
       expected: 'a user (or tool) message last, so that the answer is what follows',
-      found,
+      found: found(),
       fix: 'drop the last message, or render without addGenerationPrompt',
+    });
+  }
+  if (options.continueFinalMessage && !endsWithAnswer) {
+    throw new BadInput({
+      problem: `template ${template}: there is no assistant message to continue`,
+      expected: 'an assistant message last',
+      found: found(),
+      fix: 'use addGenerationPrompt to begin a new answer',
     });
   }
 }
 
-/** A user message's text with its context passage on a new line, as LLaMA-Factory joins Alpaca's instruction and input. */
-export function withInput({ content, input }: Message): string {
-  return input ? `${content}\n${input}` : content;
+/** What a template can express beyond plain turns. */
+export interface Abilities {
+  tools?: boolean;
+  toolCalls?: boolean;
+}
+
+/** Nothing a row holds is left out in silence: what the template cannot express is refused. */
+export function checkAbilities(
+  messages: readonly Message[],
+  template: string,
+  options: RenderOptions,
+  { tools = false, toolCalls = false }: Abilities,
+): void {
+  const refuse = (what: string, fix: string): never => {
+    throw new BadInput({ problem: `template ${template} has no place for ${what}`, fix });
+  };
+  if (options.tools?.length && !tools)
+    refuse(
+      'tool descriptions',
+      'describe the tools in the system message, or use qwen3, qwen2.5, mistral-v3 or the model’s own Jinja template',
+    );
+  if (options.documents?.length)
+    refuse('documents', "put the passage into the user message's input, or use the model’s own Jinja template");
+  if (toolCalls) return;
+  const calling = messages.findIndex(m => m.toolCalls?.length);
+  if (calling >= 0)
+    refuse(
+      `the tool calls of message ${calling}`,
+      'use chatml, qwen2.5, qwen3, llama-3 or mistral-v3, or the model’s own Jinja template',
+    );
 }

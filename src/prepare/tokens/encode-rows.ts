@@ -51,54 +51,65 @@ export interface EncodedRows {
  * @throws BadInput when more than `maxDropped` of the rows, or all of them, are dropped.
  */
 export function encodeRows(rows: readonly Row[], options: EncodeRowsOptions): EncodedRows {
-  const { maxDropped = 0.5, tokenizer, signal } = options;
+  const { signal } = options;
   const template = typeof options.template === 'string' ? get(options.template) : options.template;
-  const summary: EncodeSummary = {
-    rows: rows.length,
-    kept: 0,
-    tokens: 0,
-    trainedTokens: 0,
-    trainedShare: 0,
-    truncated: 0,
-    dropped: [],
-    straddling: 0,
-    longest: 0,
-    warnings: template.stop
-      .filter(text => text !== 'eos' && tokenizer.splitAdded(text)[0]?.id === undefined)
-      .map(
-        text =>
-          `${JSON.stringify(text)} of template ${template.name} is no token of this tokenizer: it is spelled out, and generation cannot stop on it`,
-      ),
-  };
+  const own = { ...options, template };
   const encoded: EncodedRow[] = [];
+  const dropped: DroppedRow[] = [];
   const bar = progress('encoding', { total: rows.length, unit: 'rows' });
   for (const [index, row] of rows.entries()) {
     if (signal?.aborted) throw new Interrupted({ problem: 'encoding was stopped' });
     if (index % 100 === 0) bar.update(index);
-    const drop = (reason: string) => summary.dropped.push({ index, source: row.source, line: row.line, reason });
+    const drop = (reason: string) => dropped.push({ index, source: row.source, line: row.line, reason });
     let made: EncodedRow;
     try {
-      made = encode(row.messages, { ...options, template });
+      made = encode(row, own);
     } catch (error) {
       if (!(error instanceof BadInput)) throw error;
       drop(error.message);
       continue;
     }
-    if (made.trained === 0) {
+    if (made.trained > 0) encoded.push(made.compact());
+    else
       drop(made.truncated ? `no token to train on is left within maxLength ${options.maxLength}` : 'it has no token to train on');
-      continue;
-    }
-    summary.kept++;
-    summary.tokens += made.length;
-    summary.trainedTokens += made.trained;
-    summary.straddling += made.straddling;
-    summary.longest = Math.max(summary.longest, made.length);
-    if (made.truncated) summary.truncated++;
-    encoded.push(made.compact());
   }
   bar.finish();
+  return summarise(rows, encoded, dropped, own);
+}
+
+/** Encoded rows with what became of the set. @throws BadInput when more than `maxDropped` of the rows, or all, were dropped. */
+export function summarise(
+  rows: readonly Row[],
+  encoded: EncodedRow[],
+  dropped: DroppedRow[],
+  { maxDropped = 0.5, template, tokenizer }: Pick<EncodeRowsOptions, 'maxDropped' | 'template' | 'tokenizer'>,
+): EncodedRows {
+  const { name, stop } = typeof template === 'string' ? get(template) : template;
+  const summary: EncodeSummary = {
+    rows: rows.length,
+    kept: encoded.length,
+    tokens: 0,
+    trainedTokens: 0,
+    trainedShare: 0,
+    truncated: 0,
+    dropped,
+    straddling: 0,
+    longest: 0,
+    warnings: stop
+      .filter(text => text !== 'eos' && tokenizer.splitAdded(text)[0]?.id === undefined)
+      .map(
+        text =>
+          `${JSON.stringify(text)} of template ${name} is no token of this tokenizer: it is spelled out, and generation cannot stop on it`,
+      ),
+  };
+  for (const row of encoded) {
+    summary.tokens += row.length;
+    summary.trainedTokens += row.trained;
+    summary.straddling += row.straddling;
+    summary.longest = Math.max(summary.longest, row.length);
+    if (row.truncated) summary.truncated++;
+  }
   summary.trainedShare = summary.tokens === 0 ? 0 : summary.trainedTokens / summary.tokens;
-  const { dropped } = summary;
   if (dropped.length > 0 && (encoded.length === 0 || dropped.length > maxDropped * rows.length)) {
     const some = dropped.slice(0, 3).map(d => `row ${d.index}${d.line ? ` (line ${d.line})` : ''}: ${d.reason}`);
     throw new BadInput({

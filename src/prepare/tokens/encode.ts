@@ -1,30 +1,27 @@
 import { BadInput, quote } from '../../base/core/index.js';
-import type { Message } from '../data/index.js';
-import { get, type Segment, type Template } from '../templates/index.js';
+import type { Message, Row } from '../data/index.js';
+import { get, type RenderOptions, type Segment, type Template } from '../templates/index.js';
 import { type EncodedParts, EncodedRow, IGNORED } from './encoded.js';
 import type { Pieces } from './engine.js';
+import type { Part } from './pipeline/added.js';
+import { type MaskOptions, segmentWeights } from './strategy.js';
 import type { Tokenizer } from './tokenizer.js';
+import { type TruncateOptions, truncate } from './truncate.js';
 import { verify } from './verify.js';
 
-export interface EncodeOptions {
+/** How a conversation is written, for encoding and for prompts alike. */
+export interface WriteOptions extends Pick<RenderOptions, 'tools' | 'documents' | 'thinking'> {
   tokenizer: Tokenizer;
   /** A template or its name. */
   template: Template | string;
-  /**
-   * What carries loss. `response` (the default): every assistant turn with its end of turn; `last`: only the last one;
-   * `all`: every token but the first, which nothing predicts. An assistant message with weight 0 is left out.
-   */
-  train?: 'response' | 'last' | 'all';
   /** Overrides the template's own: see `Template.boundary`. */
   boundary?: 'split' | 'whole';
-  /** Longest row in tokens. Without it rows may have any length. */
-  maxLength?: number;
-  /**
-   * What to do with a longer row. `right` (the default) cuts its end, and no EOS is put in place of what was cut; `left`
-   * cuts its beginning but keeps the BOS; `drop` refuses the row.
-   */
-  truncation?: 'right' | 'left' | 'drop';
 }
+
+export interface EncodeOptions extends WriteOptions, MaskOptions, TruncateOptions {}
+
+/** A conversation: its messages, or a row with its tools and documents. */
+export type Conversation = readonly Message[] | Pick<Row, 'messages' | 'tools' | 'documents'>;
 
 /**
  * Encode one conversation with its mask.
@@ -35,22 +32,23 @@ export interface EncodeOptions {
  * @returns ids, labels (unshifted, −100 where not trained; the first is always −100) and what is needed to show them.
  * @throws BadInput when the template cannot hold the conversation, or the tokenizer lacks the end-of-turn token.
  */
-export function encode(messages: readonly Message[], options: EncodeOptions): EncodedRow {
-  const parts = build(messages, options);
-  const row = new EncodedRow(parts, () => build(messages, options));
+export function encode(conversation: Conversation, options: EncodeOptions): EncodedRow {
+  const parts = build(conversation, options);
+  const row = new EncodedRow(parts, options.tokenizer, () => build(conversation, options));
   verify(row);
   return row;
 }
 
 /**
- * Ids of the prompt that asks for the next assistant turn. With `boundary: 'split'` they are exactly the beginning of what
- * {@link encode} gives for the same conversation with its answer.
+ * Ids of the prompt that asks for the next assistant turn, or, with `continueFinalMessage`, for the rest of the last one. With
+ * `boundary: 'split'` they are exactly the beginning of what {@link encode} gives for the same conversation with its answer.
  */
 export function encodePrompt(
-  messages: readonly Message[],
-  options: Pick<EncodeOptions, 'tokenizer' | 'template' | 'boundary'>,
+  conversation: Conversation,
+  options: WriteOptions & Pick<RenderOptions, 'continueFinalMessage'>,
 ): number[] {
-  return assemble(messages, options, true).ids;
+  const { continueFinalMessage = false } = options;
+  return assemble(conversation, options, { addGenerationPrompt: !continueFinalMessage, continueFinalMessage }).ids;
 }
 
 /** Ids that end an assistant turn of this template with this tokenizer: for `stopIds` of generation. */
@@ -88,17 +86,50 @@ interface Assembly extends Pieces {
   text: string;
 }
 
+/** Text that belongs to a template is split again and again: what was found is kept, by tokenizer. */
+const found = new WeakMap<Tokenizer, Map<string, Part[]>>();
+
+function splitControl(tokenizer: Tokenizer, text: string): Part[] {
+  let known = found.get(tokenizer);
+  if (!known) {
+    known = new Map();
+    found.set(tokenizer, known);
+  }
+  let parts = known.get(text);
+  if (!parts) {
+    parts = tokenizer.splitAdded(text);
+    // Templates print few different texts; a Jinja template may print more, which must not fill the memory.
+    if (known.size < 1000) known.set(text, parts);
+  }
+  return parts;
+}
+
+/** The conversation as a row; what is none is left for the template to refuse. */
+function rowOf(conversation: Conversation): Pick<Row, 'tools' | 'documents'> & { messages: readonly Message[] } {
+  const row = conversation as Partial<Row> | null | undefined;
+  return Array.isArray(row?.messages) ? (row as Row) : { messages: conversation as readonly Message[] };
+}
+
 function assemble(
-  messages: readonly Message[],
-  { tokenizer, template, boundary }: Pick<EncodeOptions, 'tokenizer' | 'template' | 'boundary'>,
-  addGenerationPrompt: boolean,
+  conversation: Conversation,
+  options: WriteOptions,
+  ask: Pick<RenderOptions, 'addGenerationPrompt' | 'continueFinalMessage'>,
 ): Assembly {
+  const { tokenizer, template, boundary, tools, documents, thinking } = options;
   const form = resolve(template);
   if (form.stop.includes('eos')) needEos(form.name, tokenizer);
   const { bosToken, eosToken, bosId } = tokenizer;
-  const segments = form.render(messages, { addGenerationPrompt, bosToken, eosToken });
+  const row = rowOf(conversation);
+  const segments = form.render(row.messages, {
+    ...ask,
+    bosToken: bosToken ?? '',
+    eosToken: eosToken ?? '',
+    tools: row.tools ?? tools,
+    documents: row.documents ?? documents,
+    thinking,
+  });
   const first = segments[0];
-  const printsBos = first?.control === true && tokenizer.splitAdded(first.text)[0]?.id === bosId;
+  const printsBos = first?.control === true && splitControl(tokenizer, first.text)[0]?.id === bosId;
   const addBos = tokenizer.addsBos && bosId !== undefined && !printsBos;
   if (addBos) segments.unshift({ text: bosToken!, role: 'template', control: true, trained: false });
   const split = (boundary ?? form.boundary) === 'split';
@@ -123,7 +154,7 @@ function assemble(
   let at = 0;
   for (const [i, segment] of segments.entries()) {
     if (split && run !== '' && segment.trained !== segments[i - 1]?.trained) cuts.push(run.length);
-    for (const part of segment.control ? tokenizer.splitAdded(segment.text) : [{ text: segment.text, id: undefined }]) {
+    for (const part of segment.control ? splitControl(tokenizer, segment.text) : [{ text: segment.text, id: undefined }]) {
       if (part.id === undefined) {
         if (run === '') runStart = at;
         run += part.text;
@@ -141,14 +172,15 @@ function assemble(
   return out;
 }
 
-function build(messages: readonly Message[], options: EncodeOptions): EncodedParts {
-  const { ids, starts, ends, segments: rendered, text } = assemble(messages, options, false);
-  const { segments, weightOf } = strategy(rendered, messages, options.train ?? 'response');
+function build(conversation: Conversation, options: EncodeOptions): EncodedParts {
+  const { ids, starts, ends, segments: rendered, text } = assemble(conversation, options, {});
+  const weightOf = segmentWeights(rendered, rowOf(conversation).messages, options);
+  const segments = rendered.map((segment, i) => weighted(segment, weightOf[i]!));
   const labels: number[] = new Array(ids.length);
   const weights: number[] = new Array(ids.length);
   const segmentOf: number[] = new Array(ids.length);
   let straddling = 0;
-  let weighted = false;
+  let anyWeight = false;
   let s = 0;
   let segmentEnd = segments[0]?.text.length ?? 0;
   for (let i = 0; i < ids.length; i++) {
@@ -157,79 +189,29 @@ function build(messages: readonly Message[], options: EncodeOptions): EncodedPar
     // Starts never fall back behind the current segment: tokens come in the order of the text.
     while (s + 1 < segments.length && start >= segmentEnd) segmentEnd += segments[++s]!.text.length;
     segmentOf[i] = s;
-    const trained = segments[s]!.trained;
-    let mixed = false;
+    // A token over several segments has the smallest of their weights; over trained and untrained text it is masked.
+    let weight = weightOf[s]!;
+    let most = weight;
     for (let t = s, reach = segmentEnd; end > reach && t + 1 < segments.length; reach += segments[t]!.text.length) {
-      if (segments[++t]!.trained !== trained) mixed = true;
+      const next = weightOf[++t]!;
+      if (next < weight) weight = next;
+      if (next > most) most = next;
     }
-    if (mixed) straddling++;
-    const use = trained && !mixed && i > 0;
-    labels[i] = use ? ids[i]! : IGNORED;
-    weights[i] = use ? weightOf[s]! : 0;
-    if (use && weightOf[s] !== 1) weighted = true;
+    if (weight === 0 && most > 0) straddling++;
+    if (i === 0) weight = 0;
+    labels[i] = weight > 0 ? ids[i]! : IGNORED;
+    weights[i] = weight;
+    if (weight !== 0 && weight !== 1) anyWeight = true;
   }
   const offsets = ids.map((_, i): [number, number] => [starts[i]!, ends[i]!]);
   const parts: EncodedParts = { ids, labels, text, offsets, segments, segmentOf, straddling, truncated: false };
-  if (weighted) parts.weights = weights;
-  return truncate(parts, options);
+  if (anyWeight) parts.weights = weights;
+  return truncate(parts, options, options.tokenizer.bosId);
 }
 
-/** Which segments are trained in the end, and with what weight. */
-function strategy(
-  rendered: readonly Segment[],
-  messages: readonly Message[],
-  train: string,
-): { segments: Segment[]; weightOf: number[] } {
-  if (train !== 'response' && train !== 'last' && train !== 'all') {
-    throw new BadInput({
-      problem: `unknown value of train: ${quote(train)}`,
-      expected: 'response, last or all',
-      fix: "leave it out for 'response'",
-    });
-  }
-  const last = rendered.findLast(segment => segment.trained)?.message;
-  const weightOf = rendered.map(({ message }) => (message === undefined ? undefined : messages[message]?.weight) ?? 1);
-  const segments = rendered.map((segment, i) => {
-    const wanted = train === 'all' || (segment.trained && (train === 'response' || segment.message === last));
-    return { ...segment, trained: wanted && weightOf[i]! > 0 };
-  });
-  return { segments, weightOf };
-}
-
-function truncate(parts: EncodedParts, { maxLength, truncation = 'right', tokenizer }: EncodeOptions): EncodedParts {
-  const n = parts.ids.length;
-  if (maxLength === undefined || n <= maxLength) return parts;
-  if (!Number.isInteger(maxLength) || maxLength < 2) {
-    throw new BadInput({
-      problem: 'maxLength is no length',
-      expected: 'a whole number of at least 2',
-      found: quote(maxLength),
-      fix: 'leave it out for no limit',
-    });
-  }
-  if (truncation === 'drop') {
-    throw new BadInput({
-      problem: `the row has ${n} tokens`,
-      expected: `at most ${maxLength} (maxLength)`,
-      fix: "raise maxLength, or cut such rows with truncation: 'right'",
-    });
-  }
-  const keepBos = truncation === 'left' && parts.ids[0] === tokenizer.bosId && tokenizer.bosId !== undefined;
-  const cut = <T>(list: T[]): T[] => {
-    if (truncation === 'right') return list.slice(0, maxLength);
-    return keepBos ? [list[0]!, ...list.slice(n - maxLength + 1)] : list.slice(n - maxLength);
-  };
-  const { ids, labels, weights, offsets, segmentOf } = parts;
-  const kept: EncodedParts = {
-    ...parts,
-    ids: cut(ids),
-    labels: cut(labels),
-    offsets: cut(offsets),
-    segmentOf: cut(segmentOf),
-    truncated: true,
-  };
-  if (weights) kept.weights = cut(weights);
-  // Nothing predicts the first token, whichever it is now.
-  kept.labels[0] = IGNORED;
-  return kept;
+/** The segment as this row trains it. */
+function weighted(segment: Segment, weight: number): Segment {
+  if (segment.trained === weight > 0 && segment.weight === undefined && (weight === 0 || weight === 1)) return segment;
+  const { weight: _, ...rest } = segment;
+  return weight === 0 || weight === 1 ? { ...rest, trained: weight > 0 } : { ...rest, trained: true, weight };
 }

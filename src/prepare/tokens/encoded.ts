@@ -1,4 +1,5 @@
 import type { Segment } from '../templates/index.js';
+import type { Tokenizer } from './tokenizer.js';
 
 /** The label of a token that carries no loss (PyTorch's and Hugging Face's `ignore_index`). */
 export const IGNORED = -100;
@@ -13,13 +14,15 @@ export interface EncodedParts {
   text: string;
   /** [start, end) of each token in `text`, in UTF-16 units. */
   offsets: [number, number][];
-  /** The rendered text in pieces; `trained` says what this row trains, after the `train` strategy and the weights. */
+  /** The rendered text in pieces; `trained` and `weight` say what this row trains, after strategy, messages and parts. */
   segments: Segment[];
   /** For each token the index of the segment it begins in. */
   segmentOf: number[];
   /** Tokens that hold trained and untrained text at once; they are masked. Zero with `boundary: 'split'`. */
   straddling: number;
   truncated: boolean;
+  /** Index of the first token after a cut at the left or in the middle. It is not trained: what it followed is gone. */
+  gap?: number;
 }
 
 /**
@@ -34,16 +37,21 @@ export class EncodedRow {
   readonly trained: number;
   readonly straddling: number;
   readonly truncated: boolean;
+  /** Index of the first token after a cut at the left or in the middle. */
+  readonly gap?: number;
+  readonly #tokenizer: Tokenizer;
   #parts: EncodedParts | undefined;
   readonly #again: () => EncodedParts;
 
-  constructor(parts: EncodedParts, again: () => EncodedParts) {
+  constructor(parts: EncodedParts, tokenizer: Tokenizer, again: () => EncodedParts) {
     this.ids = parts.ids;
     this.labels = parts.labels;
     if (parts.weights) this.weights = parts.weights;
     this.trained = parts.labels.reduce((n, label) => n + (label === IGNORED ? 0 : 1), 0);
     this.straddling = parts.straddling;
     this.truncated = parts.truncated;
+    if (parts.gap !== undefined) this.gap = parts.gap;
+    this.#tokenizer = tokenizer;
     this.#parts = parts;
     this.#again = again;
   }
@@ -51,6 +59,11 @@ export class EncodedRow {
   /** Number of tokens. */
   get length(): number {
     return this.ids.length;
+  }
+
+  /** What it was encoded with, and is shown with. */
+  get tokenizer(): Tokenizer {
+    return this.#tokenizer;
   }
 
   get text(): string {

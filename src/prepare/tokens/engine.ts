@@ -1,7 +1,12 @@
 import { BadInput, quote } from '../../base/core/index.js';
-import { alignTokens, mapNormalised, type Spelling } from './align.js';
-import { codePointSize, GPT2_PATTERN, toByteAlphabet } from './bytes.js';
-import { contentJson, flattenComponent, type Stages, stages, type TokenizerJson } from './hf.js';
+import { codePointSize, toByteAlphabet } from './bytes.js';
+import type { TokenizerJson } from './hf.js';
+import type { Matcher } from './pipeline/added.js';
+import { Mapped } from './pipeline/mapped.js';
+import { modelOf } from './pipeline/models.js';
+import { type Normalizer, normalise, normalizersOf } from './pipeline/normalizers.js';
+import { type Place, type PreTokenizer, preTokenizersOf } from './pipeline/pre-tokenizers.js';
+import type { Word, WordModel } from './pipeline/word-model.js';
 
 /** Tokens of a text: ids, and for each [start, end) in UTF-16 units. A token that holds part of a character covers all of it. */
 export interface Pieces {
@@ -16,174 +21,176 @@ export interface Pieces {
  */
 export type Position = 'start' | 'section' | 'inside';
 
-/** Tokenises text that holds no added tokens; appends to `out` with `base` added to the offsets. */
-export interface Engine {
-  encode(text: string, position: Position, out: Pieces, base: number): void;
-}
+const CACHE_LIMIT = 100_000;
+const LONGEST_CACHED = 64;
+const MARKER = 0x2581;
 
-const CACHE_LIMIT = 200_000;
+/**
+ * Normaliser, pre-tokenizer and model of a tokenizer.json, with the place of every token. A port of Hugging Face's
+ * tokenizers (Rust, 0.23) that gives the same ids; words are remembered, so that text costs about a look-up a word.
+ */
+export class Engine {
+  readonly model: WordModel;
+  readonly #normalizers: Normalizer[];
+  readonly #steps: PreTokenizer[];
+  /** The model sees bytes, written in the byte alphabet. */
+  readonly #bytes: boolean;
+  readonly #cutsOnly: boolean;
+  /** Structural tokens: text from data never becomes one. */
+  readonly #hidden: ReadonlySet<number>;
+  /** Words of text from data, and words of text in which structure may appear. */
+  #words: [Map<string, Word>, Map<string, Word>] = [new Map(), new Map()];
 
-/** The engine for a tokenizer.json: an exact one for byte-level tokenizers, alignment for the others. */
-export function engineFor(json: TokenizerJson, config: Record<string, unknown>): Engine {
-  const pre = flattenComponent(json.pre_tokenizer);
-  const bytes = pre.at(-1)?.type === 'ByteLevel' && json.model.type !== 'WordPiece' && json.model.type !== 'Unigram';
-  if (!bytes || (pre.length > 1 && pre.at(-1)!.add_prefix_space === true)) return new AlignedEngine(json, config);
-  return new ByteLevelEngine(json, config);
-}
-
-interface Word {
-  ids: number[];
-  starts: number[];
-  ends: number[];
-}
-
-/** Byte-level BPE: each token is a run of bytes, so offsets follow by counting. Words are cached, which makes it fast. */
-class ByteLevelEngine implements Engine {
-  readonly #stages: Stages;
-  readonly #splitters: ((text: string) => string[])[];
-  readonly #prefix: boolean;
-  #words = new Map<string, Word>();
-
-  constructor(json: TokenizerJson, config: Record<string, unknown>) {
-    const pre = flattenComponent(json.pre_tokenizer);
-    const last = pre.at(-1)!;
-    this.#prefix = last.add_prefix_space === true;
-    this.#stages = stages({ ...contentJson(json, false), pre_tokenizer: null }, config);
-    this.#splitters = pre.slice(0, -1).map(component => {
-      const split = stages(
-        {
-          ...contentJson(json, false),
-          normalizer: null,
-          pre_tokenizer: component,
-          decoder: null,
-          model: { type: 'BPE', vocab: {}, merges: [] },
-        },
-        {},
-      ).pre_tokenizer!;
-      return (text: string) => split(text);
-    });
-    if (last.use_regex !== false) this.#splitters.push(text => text.match(GPT2_PATTERN) ?? []);
+  constructor(json: TokenizerJson) {
+    this.model = modelOf(json);
+    const structural = json.added_tokens.filter(t => t.special || /^<.*>$/.test(t.content));
+    this.#hidden = new Set(structural.map(t => this.model.vocab.get(t.content)).filter(id => id !== undefined));
+    this.#normalizers = normalizersOf(json.normalizer);
+    const { steps, bytes } = preTokenizersOf(json.pre_tokenizer);
+    this.#steps = steps;
+    this.#bytes = bytes;
+    this.#cutsOnly = steps.every(step => step.cut);
   }
 
-  encode(text: string, position: Position, out: Pieces, base: number): void {
+  /** A text as the normaliser leaves it. */
+  normalised(text: string): string {
+    return normalise(this.#normalizers, new Mapped(text, 0), false).text;
+  }
+
+  /**
+   * Tokenise text; appends to `out`, with `base` added to the offsets.
+   * @param added finds added tokens in the normalised text (those with `normalized: true`).
+   * @param lossy as Hugging Face does it: a character without a token is left out, and the model may find structural tokens
+   * in ordinary text. Otherwise the one is an error and the other does not happen.
+   * @throws BadInput when a character has no token at all, unless `lossy`.
+   */
+  encode(text: string, position: Position, out: Pieces, base: number, { added, lossy = false }: EngineOptions = {}): void {
     if (text === '') return;
-    const normalised = this.#stages.normalizer ? this.#stages.normalizer(text) : text;
-    if (normalised === text) {
-      this.#plain(text, position, out, base);
+    const m = normalise(this.#normalizers, new Mapped(text, base), position === 'inside');
+    const place = { origin: base, position };
+    if (!added || added.size === 0) {
+      this.#ordinary(m, place, out, lossy);
       return;
     }
-    const map = mapNormalised(text, normalised, this.#stages.normalizer!);
-    if (!map) throw inexact(text, 'its normaliser changes the text in a way that cannot be traced back');
-    const pieces: Pieces = { ids: [], starts: [], ends: [] };
-    this.#plain(normalised, position, pieces, 0);
-    for (let i = 0; i < pieces.ids.length; i++) {
-      out.ids.push(pieces.ids[i]!);
-      out.starts.push(base + map.starts[pieces.starts[i]!]!);
-      out.ends.push(base + map.ends[pieces.ends[i]! - 1]!);
+    for (const part of added.split(m.text)) {
+      const end = part.start + part.text.length;
+      if (part.id === undefined) this.#ordinary(m.slice(part.start, end), place, out, lossy);
+      else put(out, part.id, m.start(part.start), m.end(end - 1));
     }
   }
 
-  #plain(text: string, position: Position, out: Pieces, base: number): void {
-    const prefixed = this.#prefix && position !== 'inside' && !text.startsWith(' ');
-    let words = [prefixed ? ` ${text}` : text];
-    for (const split of this.#splitters) words = words.length === 1 ? split(words[0]!) : words.flatMap(split);
-    let at = prefixed ? base - 1 : base;
-    for (const text of words) {
-      const word = this.#word(text);
-      for (let i = 0; i < word.ids.length; i++) {
-        out.ids.push(word.ids[i]!);
-        out.starts.push(Math.max(base, at + word.starts[i]!));
-        out.ends.push(at + word.ends[i]!);
+  #ordinary(m: Mapped, place: Place, out: Pieces, lossy: boolean): void {
+    if (m.text === '') return;
+    if (this.#cutsOnly) {
+      let words = [m.text];
+      for (const step of this.#steps) words = words.length === 1 ? step.cut!(words[0]!) : words.flatMap(word => step.cut!(word));
+      let at = 0;
+      for (const word of words) {
+        this.#put(word, m, at, out, lossy);
+        at += word.length;
       }
-      at += text.length;
+      return;
     }
-    if (at !== base + text.length) throw inexact(text, 'its pre-tokenizer drops characters');
+    let pieces = [m];
+    for (const step of this.#steps) pieces = pieces.flatMap(piece => (piece.text === '' ? [] : step.apply(piece, place)));
+    for (const piece of pieces) this.#put(piece.text, piece, 0, out, lossy);
   }
 
-  #word(text: string): Word {
-    const known = this.#words.get(text);
-    if (known) return known;
-    const { model } = this.#stages;
-    const tokens = model([toByteAlphabet(text)]);
-    const word: Word = { ids: [], starts: [], ends: [] };
-    // Walk bytes and characters together: `unit` is the character that holds byte `byte`, which begins at `first`.
-    let unit = 0;
-    let first = 0;
-    let byte = 0;
-    for (const token of tokens) {
-      const id = model.tokens_to_ids.get(token) ?? model.unk_token_id;
-      if (id === undefined) throw inexact(text, `it has no token for ${quote(token)}`);
-      const end = byte + (token === model.unk_token ? 1 : token.length);
-      word.ids.push(id);
-      word.starts.push(unit);
-      let stop = unit;
-      for (;;) {
-        const size = codePointSize(text, unit);
-        stop = unit + size.units;
-        if (first + size.bytes > end) break;
-        unit = stop;
-        first += size.bytes;
-        if (first === end) break;
+  /** The tokens of the word that stands in `m` at unit `at`. */
+  #put(text: string, m: Mapped, at: number, out: Pieces, lossy: boolean): void {
+    if (this.model.cut && text.length > 1) {
+      let from = 0;
+      for (let i = 1; i <= text.length; i++) {
+        if (i < text.length && (text.charCodeAt(i) !== MARKER || text.charCodeAt(i - 1) === MARKER)) continue;
+        this.#word(text.slice(from, i), m, at + from, out, lossy);
+        from = i;
       }
-      word.ends.push(stop);
-      byte = end;
+    } else this.#word(text, m, at, out, lossy);
+  }
+
+  #word(text: string, m: Mapped, at: number, out: Pieces, lossy: boolean): void {
+    const word = this.#words[lossy ? 1 : 0].get(text) ?? this.#tokenise(text, lossy);
+    if (word.lost && !lossy) throw unspellable(text);
+    const { ids, starts, ends } = word;
+    if (!m.starts && m.lead === 0) {
+      const base = m.at + at;
+      for (let i = 0; i < ids.length; i++) {
+        out.ids.push(ids[i]!);
+        out.starts.push(base + starts[i]!);
+        out.ends.push(base + ends[i]!);
+      }
+      return;
     }
-    if (unit !== text.length) throw inexact(text, 'its vocabulary lacks some bytes');
-    if (this.#words.size >= CACHE_LIMIT) this.#words = new Map();
-    if (text.length <= 64) this.#words.set(text, word);
+    for (let i = 0; i < ids.length; i++) put(out, ids[i]!, m.start(at + starts[i]!), m.end(at + ends[i]! - 1));
+  }
+
+  #tokenise(text: string, lossy: boolean): Word {
+    const hidden = lossy ? NONE : this.#hidden;
+    const words = this.#words[lossy ? 1 : 0];
+    let word: Word;
+    if (this.#bytes) {
+      word = this.model.tokenise(toByteAlphabet(text), hidden);
+      fromBytes(text, word);
+    } else word = this.model.tokenise(text, hidden);
+    if (text.length > LONGEST_CACHED) return word;
+    if (words.size >= CACHE_LIMIT) words.clear();
+    // A string cut from a long text would keep that text alive.
+    words.set(detached(text), slim(word));
     return word;
   }
 }
 
-/** Every other tokenizer: the library tokenises, then the tokens are found again in the text. */
-class AlignedEngine implements Engine {
-  readonly #outer: Stages;
-  readonly #inner: Stages;
-  readonly #spelling: Spelling;
-  readonly #splitMarkers: boolean;
+export interface EngineOptions {
+  added?: Matcher;
+  lossy?: boolean;
+}
 
-  constructor(json: TokenizerJson, config: Record<string, unknown>) {
-    this.#outer = stages(contentJson(json, false), config);
-    this.#inner = stages(contentJson(json, true), config);
-    const pre = flattenComponent(json.pre_tokenizer);
-    // Rust's Metaspace also cuts before each marker; the library does not.
-    this.#splitMarkers = pre.at(-1)?.type === 'Metaspace' && pre.at(-1)!.split !== false;
-    const { model } = json;
-    this.#spelling = {
-      continuing: (model.continuing_subword_prefix as string | null) || undefined,
-      endOfWord: (model.end_of_word_suffix as string | null) || undefined,
-      byteFallback: model.byte_fallback === true,
-      unknown: this.#outer.model.unk_token ?? undefined,
-    };
-  }
+const NONE: ReadonlySet<number> = new Set();
+const ZERO = [0];
+const LENGTHS: number[][] = Array.from({ length: LONGEST_CACHED + 1 }, (_, n) => [n]);
 
-  encode(text: string, position: Position, out: Pieces, base: number): void {
-    if (text === '') return;
-    const { normalizer, pre_tokenizer, model } = position === 'inside' ? this.#inner : this.#outer;
-    const normalised = normalizer ? normalizer(text) : text;
-    let words = pre_tokenizer ? pre_tokenizer(normalised, { section_index: position === 'start' ? 0 : 1 }) : [normalised];
-    if (this.#splitMarkers) words = words.flatMap(word => word.match(/\u2581?[^\u2581]+|\u2581/g) ?? []);
-    const tokens = model(words.filter(word => word !== ''));
-    const spans = alignTokens(tokens, normalised, this.#spelling);
-    const map = normalised === text ? undefined : mapNormalised(text, normalised, normalizer!);
-    if (!spans || (normalised !== text && !map)) throw inexact(text, 'its tokens cannot be found again in the text');
-    for (const [i, token] of tokens.entries()) {
-      const id = model.tokens_to_ids.get(token) ?? model.unk_token_id;
-      if (id === undefined) throw inexact(text, `it has no token for ${quote(token)} and no unknown token`);
-      const start = spans.starts[i]!;
-      const end = spans.ends[i]!;
-      out.ids.push(id);
-      out.starts.push(base + (map ? (map.starts[start] ?? text.length) : start));
-      out.ends.push(base + (map ? (end > start ? map.ends[end - 1]! : (map.starts[start] ?? text.length)) : end));
+/** Most words are one token: those share their offsets. */
+function slim(word: Word): Word {
+  if (word.ids.length !== 1 || word.starts[0] !== 0) return word;
+  return { ...word, starts: ZERO, ends: LENGTHS[word.ends[0]!]! };
+}
+
+function detached(text: string): string {
+  return text.length < 13 ? text : JSON.parse(JSON.stringify(text));
+}
+
+function put(out: Pieces, id: number, start: number, end: number): void {
+  out.ids.push(id);
+  out.starts.push(start);
+  out.ends.push(end);
+}
+
+/** Offsets in bytes to offsets in UTF-16 units, in place; a token covers the whole of a character it holds a byte of. */
+function fromBytes(text: string, { starts, ends }: Word): void {
+  // Bytes [first, past) are the character of `units` units at `unit`.
+  let unit = 0;
+  let size = codePointSize(text, 0);
+  let first = 0;
+  const seek = (byte: number) => {
+    while (byte >= first + size.bytes && unit + size.units < text.length) {
+      first += size.bytes;
+      unit += size.units;
+      size = codePointSize(text, unit);
     }
+  };
+  for (let i = 0; i < starts.length; i++) {
+    seek(starts[i]!);
+    starts[i] = unit;
+    seek(ends[i]! - 1);
+    ends[i] = unit + size.units;
   }
 }
 
-function inexact(text: string, why: string): BadInput {
+function unspellable(text: string): BadInput {
   return new BadInput({
-    problem: 'this tokenizer gives no exact place for every token, so no mask could be trusted',
-    expected: 'tokens that spell the text',
-    found: `${why}, on ${quote(text, 60)}`,
-    fix: 'use a byte-level tokenizer for this text, or remove the characters it cannot spell',
+    problem: 'this tokenizer has no token for a part of the text, so it would be lost',
+    expected: 'text that its vocabulary can spell',
+    found: quote(text, 60),
+    fix: 'use a tokenizer with byte fallback or an unknown token for this text, or remove the characters it cannot spell',
   });
 }

@@ -1,8 +1,12 @@
 import { BadInput, quote, writeFileAtomic } from '../../base/core/index.js';
 import { fromByteAlphabet } from './bytes.js';
-import { type Engine, engineFor, type Pieces, type Position } from './engine.js';
-import { type AddedToken, flattenComponent, type Stages, stages, type TokenizerJson } from './hf.js';
+import { Engine, type Pieces, type Position } from './engine.js';
+import { type AddedToken, flattenComponent, type TokenizerJson } from './hf.js';
 import { readTokenizerFiles } from './load.js';
+import { Matcher, type Part } from './pipeline/added.js';
+import { cleanUp, decodeBytes, decoderOf } from './pipeline/decoders.js';
+import { specialsOf } from './pipeline/post.js';
+import type { WordModel } from './pipeline/word-model.js';
 
 /** Ids of a text and for each token [start, end) in UTF-16 units of it. */
 export interface Encoding {
@@ -33,19 +37,14 @@ export interface TokenizerOptions {
   contentTokens?: readonly string[];
 }
 
-/** A stretch of text: ordinary, or an added token. */
-export interface Part {
-  text: string;
-  start: number;
-  id?: number;
-}
+/** A token to add: its text, and where it differs from the usual, its flags. */
+export type NewToken = Omit<AddedToken, 'id'>;
 
 /**
  * A tokenizer made from Hugging Face's tokenizer.json. It differs from other JavaScript ones in two ways: it gives
  * offsets, and it can encode text from data so that text which looks like a special token stays text.
  */
 export class Tokenizer {
-  readonly vocabSize: number;
   readonly bosToken: string | undefined;
   readonly eosToken: string | undefined;
   readonly padToken: string | undefined;
@@ -61,33 +60,24 @@ export class Tokenizer {
 
   readonly #json: TokenizerJson;
   readonly #config: TokenizerConfig;
-  readonly #full: Stages;
+  readonly #contentTokens: ReadonlySet<string>;
   readonly #engine: Engine;
-  readonly #byId = new Map<number, AddedToken>();
-  readonly #byText = new Map<string, AddedToken>();
-  readonly #anywhere: Matcher;
-  readonly #inContent: Matcher;
+  readonly #added: AddedTokens;
+  #pieces: string[] | undefined;
   readonly #byteLevel: boolean;
+  readonly #decode: (tokens: string[]) => string;
   readonly #before: number[];
   readonly #after: number[];
 
   private constructor(json: TokenizerJson, config: TokenizerConfig, options: TokenizerOptions) {
-    this.#json = json;
     this.#config = config;
-    for (const token of json.added_tokens) {
-      this.#byId.set(token.id, token);
-      this.#byText.set(token.content, token);
-    }
-    this.#full = stages(json, config);
-    this.#engine = engineFor(json, config);
+    this.#contentTokens = new Set(options.contentTokens ?? []);
+    this.#engine = new Engine(json);
+    const added = assignIds(json.added_tokens, this.#engine.model);
+    this.#json = { ...json, added_tokens: added };
+    this.#added = this.#lookUps(added);
     this.#byteLevel = flattenComponent(json.decoder).length <= 1 && json.decoder?.type === 'ByteLevel';
-    const keep = new Set(options.contentTokens ?? []);
-    this.#anywhere = new Matcher(json.added_tokens);
-    this.#inContent = new Matcher(json.added_tokens.filter(t => !t.special && (t.content.trim() === '' || keep.has(t.content))));
-
-    let size = 0;
-    for (const id of this.#full.model.tokens_to_ids.values()) size = Math.max(size, id + 1);
-    this.vocabSize = size;
+    this.#decode = decoderOf(json.decoder);
 
     const named = (key: 'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', option?: string) => {
       const value = config[key];
@@ -113,6 +103,11 @@ export class Tokenizer {
     this.addsBos = this.bosId !== undefined && this.#before.includes(this.bosId);
   }
 
+  /** One more than the highest id: what a model's embedding must have rows for. */
+  get vocabSize(): number {
+    return this.#added.size;
+  }
+
   /**
    * Read a tokenizer from its tokenizer.json or the directory that holds it. Special tokens come from tokenizer_config.json,
    * special_tokens_map.json and generation_config.json beside it, where present.
@@ -129,7 +124,8 @@ export class Tokenizer {
     try {
       return new Tokenizer(whole, config, options);
     } catch (error) {
-      if (error instanceof BadInput) throw error;
+      if (error instanceof BadInput && (error.parts.where || !options.file)) throw error;
+      if (error instanceof BadInput) throw new BadInput({ ...error.parts, where: { file: options.file } });
       throw new BadInput({
         problem: 'the tokenizer cannot be built',
         where: { file: options.file },
@@ -149,8 +145,10 @@ export class Tokenizer {
     const pieces: Pieces = { ids: [], starts: [], ends: [] };
     const special = options.addSpecialTokens !== false;
     if (special) for (const id of this.#before) push(pieces, id, 0, 0);
-    for (const part of this.#anywhere.split(text)) {
-      if (part.id === undefined) this.#engine.encode(part.text, part.start === 0 ? 'start' : 'section', pieces, part.start);
+    const engineOptions = { added: this.#added.normalised, lossy: true };
+    for (const part of this.#added.raw.split(text)) {
+      if (part.id === undefined)
+        this.#engine.encode(part.text, part.start === 0 ? 'start' : 'section', pieces, part.start, engineOptions);
       else push(pieces, part.id, part.start, part.start + part.text.length);
     }
     if (special) for (const id of this.#after) push(pieces, id, 0, 0);
@@ -166,11 +164,11 @@ export class Tokenizer {
 
   /** {@link encodeContent} appended to `out`, with `base` added to the offsets. */
   encodeInto(text: string, position: Position, out: Pieces, base: number): void {
-    if (this.#inContent.size === 0) {
+    if (this.#added.content.size === 0) {
       this.#engine.encode(text, position, out, base);
       return;
     }
-    for (const part of this.#inContent.split(text)) {
+    for (const part of this.#added.content.split(text)) {
       if (part.id === undefined) this.#engine.encode(part.text, part.start === 0 ? position : 'section', out, base + part.start);
       else push(out, part.id, base + part.start, base + part.start + part.text.length);
     }
@@ -178,24 +176,32 @@ export class Tokenizer {
 
   /** Cut a text written by a template into added tokens and the text between them. */
   splitAdded(text: string): Part[] {
-    return this.#anywhere.split(text);
+    return this.#added.all.split(text);
   }
 
   /** Id of a token, written as in the vocabulary; undefined when there is none. */
   idOf(token: string): number | undefined {
-    return this.#byText.get(token)?.id ?? this.#full.model.tokens_to_ids.get(token);
+    return this.#added.byText.get(token)?.id ?? this.#engine.model.vocab.get(token);
   }
 
   /** The token as the vocabulary writes it (byte alphabet, markers and all); undefined for an unused id. */
   pieceOf(id: number): string | undefined {
-    return this.#byId.get(id)?.content ?? this.#full.model.vocab[id];
+    const added = this.#added.byId.get(id)?.content;
+    if (added !== undefined) return added;
+    const { pieces } = this.#engine.model;
+    if (pieces) return pieces[id];
+    if (!this.#pieces) {
+      this.#pieces = [];
+      for (const [piece, at] of this.#engine.model.vocab) this.#pieces[at] = piece;
+    }
+    return this.#pieces[id];
   }
 
   /** The token as a reader wants it: its text, or `\xE2` for bytes that are no text by themselves. */
   textOf(id: number): string {
     const piece = this.pieceOf(id);
     if (piece === undefined) return `<id ${id}>`;
-    if (this.#byId.has(id)) return piece;
+    if (this.#added.byId.has(id)) return piece;
     if (!this.#byteLevel) return piece.replaceAll('\u2581', ' ');
     const bytes = fromByteAlphabet(piece);
     if (!bytes) return piece;
@@ -208,7 +214,7 @@ export class Tokenizer {
 
   /** True for a token that has a meaning of its own (BOS, EOS, `<|im_start|>`), not one of ordinary text. */
   isSpecial(id: number): boolean {
-    return this.#byId.get(id)?.special === true;
+    return this.#added.byId.get(id)?.special === true;
   }
 
   /** Ids back to text. Bytes that do not make a character (a generation cut in the middle of one) become U+FFFD. */
@@ -226,20 +232,55 @@ export class Tokenizer {
     }
     if (kept.length === 0) return '';
     if (!this.#byteLevel) {
-      return this.#full.decode(kept, { clean_up_tokenization_spaces: this.#config.clean_up_tokenization_spaces === true });
+      const text = this.#decode(kept.map(id => this.pieceOf(id)).filter(piece => piece !== undefined));
+      return this.#config.clean_up_tokenization_spaces === true ? cleanUp(text, false) : text;
     }
     const encoder = new TextEncoder();
-    const parts = kept.map(id => {
-      const piece = this.pieceOf(id) ?? '';
-      return (this.#byId.has(id) ? undefined : fromByteAlphabet(piece)) ?? encoder.encode(piece);
-    });
-    const bytes = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
+    return decodeBytes(
+      kept.map(id => {
+        const piece = this.pieceOf(id) ?? '';
+        return (this.#added.byId.has(id) ? undefined : fromByteAlphabet(piece)) ?? encoder.encode(piece);
+      }),
+    );
+  }
+
+  /**
+   * A tokenizer with these tokens as well, e.g. the control tokens of a chat template. A token that is there keeps its id; new ones
+   * get the next ids, in order. Give the model rows for them with `models.resizeVocabulary(model, tokenizer)`.
+   * @param tokens their texts, or entries as in tokenizer.json (`lstrip`, `rstrip`, `single_word`, `normalized`).
+   * @param options.special whether they are structure, which text from data never becomes; default true.
+   * @returns a new tokenizer: rows that were encoded with this one stay as they are.
+   */
+  addTokens(tokens: readonly (string | NewToken)[], options: { special?: boolean } = {}): Tokenizer {
+    const { special = true } = options;
+    const added = [...this.#json.added_tokens];
+    const { vocab } = this.#engine.model;
+    for (const given of tokens) {
+      const token: NewToken = typeof given === 'string' ? { content: given } : given;
+      if (typeof token?.content !== 'string' || token.content === '') {
+        throw new BadInput({
+          problem: 'this cannot be added as a token',
+          expected: 'a text of at least one character, or {content, …}',
+          found: quote(given),
+          fix: "pass texts: tokenizer.addTokens(['<|im_start|>', '<|im_end|>'])",
+        });
+      }
+      const at = added.findIndex(t => t.content === token.content);
+      const entry: AddedToken = {
+        id: 0,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: !(token.special ?? special),
+        special,
+        ...(at >= 0 ? added[at] : {}),
+        ...token,
+      };
+      if (at >= 0) added[at] = entry;
+      else added.push({ ...entry, id: vocab.get(token.content) ?? nextId(added, this.#engine.model) });
     }
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+    const { config, options: own } = this.parts();
+    return new Tokenizer({ ...this.#json, added_tokens: added }, config, own);
   }
 
   /** Write tokenizer.json and tokenizer_config.json into a directory, as Hugging Face's libraries read them. */
@@ -251,19 +292,40 @@ export class Tokenizer {
     await writeFileAtomic(join(dir, 'tokenizer_config.json'), `${JSON.stringify({ ...config, ...tokens }, null, 2)}\n`);
   }
 
+  /** What {@link Tokenizer.fromJSON} makes the same tokenizer from, e.g. in another thread. */
+  parts(): { json: object; config: TokenizerConfig; options: TokenizerOptions } {
+    const { bosToken, eosToken, padToken } = this;
+    const options = { bosToken, eosToken, padToken, contentTokens: [...this.#contentTokens] };
+    return { json: this.#json, config: this.#config, options };
+  }
+
   /** The tokenizer.json this was made from. */
   toJSON(): object {
     return this.#json;
   }
 
+  #lookUps(tokens: AddedToken[]): AddedTokens {
+    let size = 0;
+    for (const id of this.#engine.model.vocab.values()) size = Math.max(size, id + 1);
+    for (const { id } of tokens) size = Math.max(size, id + 1);
+    const inContent = (t: AddedToken) => !t.special && (t.content.trim() === '' || this.#contentTokens.has(t.content));
+    return {
+      size,
+      byId: new Map(tokens.map(t => [t.id, t])),
+      byText: new Map(tokens.map(t => [t.content, t])),
+      all: new Matcher(tokens),
+      content: new Matcher(tokens.filter(inContent)),
+      raw: new Matcher(tokens.filter(t => !t.normalized)),
+      normalised: new Matcher(
+        tokens.filter(t => t.normalized),
+        content => this.#engine.normalised(content),
+      ),
+    };
+  }
+
   /** What the post-processor puts before and after a sequence, corrected by `add_bos_token` and `add_eos_token`. */
   #specials(): [number[], number[]] {
-    const marker = '\u0000';
-    const tokens = this.#full.post_processor?.post_process([marker], null, true).tokens ?? [marker];
-    const at = tokens.indexOf(marker);
-    const ids = (list: string[]) => list.map(token => this.idOf(token)).filter(id => id !== undefined);
-    let before = ids(tokens.slice(0, at));
-    let after = ids(tokens.slice(at + 1));
+    let [before, after] = specialsOf(this.#json.post_processor, token => this.idOf(token));
     const { add_bos_token, add_eos_token } = this.#config;
     const { bosId, eosId } = this;
     if (bosId !== undefined && add_bos_token === true && !before.includes(bosId)) before = [bosId, ...before];
@@ -274,47 +336,41 @@ export class Tokenizer {
   }
 }
 
+/** The added tokens of a tokenizer, ready to be looked up and found. */
+interface AddedTokens {
+  /** One more than the highest id of the whole vocabulary. */
+  size: number;
+  byId: Map<number, AddedToken>;
+  byText: Map<string, AddedToken>;
+  all: Matcher;
+  /** Those that text from data may hold. */
+  content: Matcher;
+  /** Those looked for before normalisation, and those looked for after it. */
+  raw: Matcher;
+  normalised: Matcher;
+}
+
+/**
+ * Ids as Hugging Face's reader gives them, whatever the file says: a token of the model keeps the model's id, the others
+ * are numbered on from the size of the model's vocabulary.
+ */
+function assignIds(tokens: readonly AddedToken[], model: WordModel): AddedToken[] {
+  const out = new Map<string, AddedToken>();
+  for (const token of tokens) {
+    const id = out.get(token.content)?.id ?? model.vocab.get(token.content) ?? nextId([...out.values()], model);
+    if (token.content !== '') out.set(token.content, { ...token, id });
+  }
+  return [...out.values()];
+}
+
+function nextId(tokens: readonly AddedToken[], { vocab, pieces }: WordModel): number {
+  return tokens.reduce((next, { id }) => Math.max(next, id + 1), pieces?.length ?? vocab.size);
+}
+
 function push(pieces: Pieces, id: number, start: number, end: number): void {
   pieces.ids.push(id);
   pieces.starts.push(start);
   pieces.ends.push(end);
-}
-
-/** Finds added tokens in text: leftmost, then longest, as Rust's matcher does; `lstrip`, `rstrip` and `single_word` too. */
-class Matcher {
-  readonly size: number;
-  readonly #tokens = new Map<string, AddedToken>();
-  readonly #pattern: RegExp | undefined;
-
-  constructor(tokens: readonly AddedToken[]) {
-    for (const token of tokens) if (token.content !== '') this.#tokens.set(token.content, token);
-    this.size = this.#tokens.size;
-    const longestFirst = [...this.#tokens.keys()].sort((a, b) => b.length - a.length);
-    if (this.size > 0)
-      this.#pattern = new RegExp(longestFirst.map(t => t.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'), 'g');
-  }
-
-  split(text: string): Part[] {
-    if (text === '') return [];
-    if (!this.#pattern) return [{ text, start: 0 }];
-    const parts: Part[] = [];
-    let from = 0;
-    for (const match of text.matchAll(this.#pattern)) {
-      const token = this.#tokens.get(match[0])!;
-      let start = match.index;
-      let end = start + match[0].length;
-      if (token.single_word && (/\w$/.test(text.slice(Math.max(0, start - 1), start)) || /^\w/.test(text.slice(end, end + 1))))
-        continue;
-      if (token.lstrip) while (start > from && /\s/.test(text[start - 1]!)) start--;
-      if (token.rstrip) while (end < text.length && /\s/.test(text[end]!)) end++;
-      if (start < from) start = from;
-      if (start > from) parts.push({ text: text.slice(from, start), start: from });
-      parts.push({ text: text.slice(start, end), start, id: token.id });
-      from = end;
-    }
-    if (from < text.length) parts.push({ text: text.slice(from), start: from });
-    return parts;
-  }
 }
 
 /** Is this a tokenizer.json? Says what it is instead. */

@@ -7,6 +7,13 @@ export interface TrainBPEOptions {
   vocabSize: number;
   /** Pairs seen fewer times are not merged. Defaults to 2. */
   minFrequency?: number;
+  /**
+   * Bytes that get a token whether they occur or not, in GPT-2's byte alphabet (`Ġ` is a space). Defaults to all 256, so that
+   * every text can be spelled; with fewer, text that holds another byte cannot be encoded.
+   */
+  initialAlphabet?: Iterable<string>;
+  /** At most so many bytes get a token, the most frequent ones; those of `initialAlphabet` come first. Defaults to no limit. */
+  limitAlphabet?: number;
   /** Given the first ids, in this order. Defaults to `<|endoftext|>`, `<|im_start|>`, `<|im_end|>`, which all built-in templates need. */
   specialTokens?: readonly string[];
   /** Defaults to the first special token. */
@@ -25,12 +32,15 @@ export interface TrainBPEOptions {
 export function trainBPE(texts: Iterable<string>, options: TrainBPEOptions): Tokenizer {
   const { vocabSize, minFrequency = 2, specialTokens = ['<|endoftext|>', '<|im_start|>', '<|im_end|>'] } = options;
   const { eosToken = specialTokens[0], bosToken, padToken = eosToken } = options;
-  const least = 256 + specialTokens.length;
+  const { initialAlphabet = BYTE_TO_CHAR, limitAlphabet = 256 } = options;
+  const initial = new Set(initialAlphabet);
+  const whole = initial.size === 256 && limitAlphabet >= 256;
+  const least = (whole ? 256 : 1) + specialTokens.length;
   if (!Number.isInteger(vocabSize) || vocabSize < least) {
     throw new BadInput({
       problem: 'the vocabulary is too small',
       where: { key: 'vocabSize' },
-      expected: `a whole number of at least ${least} (256 bytes and ${specialTokens.length} special tokens)`,
+      expected: `a whole number of at least ${least} (${whole ? '256 bytes' : 'a byte'} and ${specialTokens.length} special tokens)`,
       found: String(vocabSize),
       fix: `choose vocabSize ≥ ${least}`,
     });
@@ -47,8 +57,9 @@ export function trainBPE(texts: Iterable<string>, options: TrainBPEOptions): Tok
 
   const vocab = new Map<string, number>();
   for (const token of specialTokens) vocab.set(token, vocab.size);
-  for (const char of [...BYTE_TO_CHAR].sort()) vocab.set(char, vocab.size);
-  const merges = learnMerges(countWords(texts), vocab, vocabSize, minFrequency);
+  const words = countWords(texts);
+  for (const char of alphabet(words, initial, limitAlphabet)) if (!vocab.has(char)) vocab.set(char, vocab.size);
+  const merges = learnMerges(words, vocab, vocabSize, minFrequency);
   const json = {
     version: '1.0',
     truncation: null,
@@ -102,6 +113,19 @@ function countWords(texts: Iterable<string>): Map<string, number> {
   return counts;
 }
 
+/** The bytes that get a token, in the byte alphabet and in its order. */
+function alphabet(words: Map<string, number>, initial: ReadonlySet<string>, limit: number): string[] {
+  if (initial.size === 256 && limit >= 256) return [...initial].sort();
+  const counts = new Map<string, number>();
+  for (const [word, count] of words) for (const char of toByteAlphabet(word)) counts.set(char, (counts.get(char) ?? 0) + count);
+  for (const char of initial) counts.set(char, Number.POSITIVE_INFINITY);
+  const byCount = [...counts].sort(([a, m], [b, n]) => (m === n ? (a < b ? -1 : 1) : n - m));
+  return byCount
+    .slice(0, limit)
+    .map(([char]) => char)
+    .sort();
+}
+
 /** A pair waiting to be merged: its count when it was queued and the words that held it. */
 interface Candidate {
   left: number;
@@ -127,7 +151,7 @@ function learnMerges(
   const symbols: number[][] = [];
   const counts: number[] = [];
   for (const [word, count] of words) {
-    symbols.push(Array.from(toByteAlphabet(word), c => vocab.get(c)!));
+    symbols.push(Array.from(toByteAlphabet(word), c => vocab.get(c)).filter(id => id !== undefined));
     counts.push(count);
   }
 

@@ -1,5 +1,5 @@
 import { BadInput, setView } from '../../base/core/index.js';
-import type { Row } from '../../prepare/data/index.js';
+import { contentText, type Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import { encodePrompt, stopIds } from '../../prepare/tokens/index.js';
 import { continuations, type GenerationOptions } from './generate.js';
@@ -83,7 +83,7 @@ export async function exactMatch(options: ExactMatchOptions): Promise<Scores> {
   const texts = await continuations(prompts, { ids: stopIds(template, tokenizer), texts: [] }, options);
   return new Scores(
     rows.map((row, i) => {
-      const expected = row.messages.at(-1)!.content;
+      const expected = contentText(row.messages.at(-1)!);
       const got = texts[i]!.trim();
       return {
         prompt: question(row),
@@ -111,5 +111,5 @@ function promptOf(row: Row, index: number): Row['messages'] {
 /** The last user message with its context passage. */
 function question(row: Row): string {
   const user = row.messages.findLast(message => message.role === 'user');
-  return [user?.content ?? '', user?.input ?? ''].filter(Boolean).join('\n');
+  return [user ? contentText(user) : '', user?.input ?? ''].filter(Boolean).join('\n');
 }

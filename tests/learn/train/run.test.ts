@@ -19,6 +19,7 @@ function counting(total: number, extra: Partial<Driver> = {}): Driver & { made: 
         gradNorm: 1,
         learningRate: 1,
         tokens: 1,
+        padding: 0,
         labelTokens: 1,
         tokensPerSecond: 1,
         labelTokensPerSecond: 1,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BadInput } from '../../../src/base/core/index.js';
-import type { Row } from '../../../src/prepare/data/index.js';
+import { contentText, type Row } from '../../../src/prepare/data/index.js';
 import { fromRows } from '../../../src/prepare/tasks/index.js';
 
 const row = (question: string, answer: string): Row => ({
@@ -25,8 +25,8 @@ describe('fromRows', () => {
   test('a question asked twice is not trained when it is tested', () => {
     const twice = [...rows, ...rows.map((_, i) => row(` question ${i} `, 'another answer'))];
     const set = fromRows(twice, { heldOut: 20 });
-    const trained = new Set(set.rows.map(r => r.messages[0]!.content.trim()));
-    for (const tested of set.rungs['held-out rows']!) expect(trained).not.toContain(tested.messages[0]!.content.trim());
+    const trained = new Set(set.rows.map(r => contentText(r.messages[0]!).trim()));
+    for (const tested of set.rungs['held-out rows']!) expect(trained).not.toContain(contentText(tested.messages[0]!).trim());
     expect(set.rows.length).toBeLessThan(twice.length - 20);
   });
 

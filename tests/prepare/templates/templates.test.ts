@@ -107,7 +107,7 @@ describe('conversations that are none', () => {
 
 describe('get, define, register', () => {
   test('an unknown name lists those there are', () => {
-    expect(() => get('llama-9')).toThrow(/no template "llama-9"\. Expected one of alpaca, chatml, plain/);
+    expect(() => get('llama-9')).toThrow(/no template "llama-9"\. Expected one of alpaca, chatml, .*plain/);
   });
 
   test('a template of one’s own in a few strings', () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { viewOf } from '../../../src/base/core/index.js';
 import type { Message, Row } from '../../../src/prepare/data/index.js';
 import {
   batches,
@@ -151,9 +152,15 @@ test('tokenView: each token with text, role, label and loss', () => {
     id: gpt2.idOf('<|im_start|>'),
     role: 'user',
     control: true,
+    special: true,
     trained: false,
     label: IGNORED,
   });
+  expect(view.tokens[1]).toMatchObject({ control: true, special: false });
+  expect(viewOf(row)).toEqual({ kind: 'tokens', data: tokenView(row) });
+  const cut = (truncation: 'left' | 'right' | 'middle') =>
+    tokenView(encode(rows[0]!.messages, { tokenizer: gpt2, template: 'chatml', maxLength: 10, truncation })).cutAt;
+  expect([view.cutAt, cut('left'), cut('middle'), cut('right')]).toEqual([undefined, 0, 5, 10]);
   const trained = view.tokens.filter(t => t.trained);
   expect(trained.map(t => t.text).join('')).toBe('It is 0.<|im_end|>');
   expect(trained.every(t => t.role === 'assistant' && t.label === t.id && t.loss !== undefined)).toBe(true);

@@ -141,6 +141,26 @@ describe('special tokens', () => {
   });
 });
 
+describe('addTokens', () => {
+  test('gives the next ids, keeps known ones, is saved, and leaves the old tokenizer alone', async () => {
+    const old = await Tokenizer.fromFile(join(FIXTURES, 'llama3'));
+    const size = old.vocabSize;
+    const chat = old.addTokens(['<|im_start|>', '<|eot_id|>', '<|im_end|>', { content: ' <x>', lstrip: true }]);
+    expect([chat.idOf('<|im_start|>'), chat.idOf('<|im_end|>'), chat.idOf(' <x>')]).toEqual([size, size + 1, size + 2]);
+    expect(chat.idOf('<|eot_id|>')).toBe(old.idOf('<|eot_id|>'));
+    expect([chat.vocabSize, old.vocabSize, old.idOf('<|im_start|>')]).toEqual([size + 3, size, undefined]);
+    expect([chat.bosId, chat.eosId, chat.isSpecial(size)]).toEqual([old.bosId, old.eosId, true]);
+    await chat.save(join(dir, 'wider'));
+    const back = await Tokenizer.fromFile(join(dir, 'wider'));
+    const text = '<|im_start|>user\nhello<|im_end|>';
+    expect(back.encode(text)).toEqual(chat.encode(text));
+    expect(back.encode(text).ids).toContain(size);
+    // Text from data never becomes a control token; what is added as vocabulary may, where it is asked for.
+    expect(chat.encodeContent(text).ids.some(id => id >= size)).toBe(false);
+    expect(() => old.addTokens([''])).toThrow(/cannot be added as a token/);
+  });
+});
+
 describe('a file that is no tokenizer', () => {
   test.each([
     ['tokenizer_config.json beside', JSON.stringify({ tokenizer_class: 'X' }), /looks like tokenizer_config\.json/],

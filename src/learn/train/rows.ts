@@ -1,0 +1,122 @@
+import { BadInput, type ErrorParts, quote } from '../../base/core/index.js';
+import type { Row } from '../../prepare/data/index.js';
+import { type EncodeSummary, encodeRows, type PackReport, pack } from '../../prepare/tokens/index.js';
+import type { SftOptions } from './options.js';
+import { countLabels } from './step.js';
+import type { TrainRow } from './types.js';
+
+/** What of the options says how rows are made ready. */
+export type RowOptions = Pick<SftOptions, 'tokenizer' | 'template' | 'maxLength' | 'packing' | 'seed'>;
+
+export interface Prepared {
+  rows: TrainRow[];
+  summary: EncodeSummary | undefined;
+  packed: PackReport | undefined;
+}
+
+/** Rows ready for the model: encoded when they are conversations, cut to length, checked, and packed where asked. */
+export function prepare(key: string, rows: unknown, options: RowOptions): Prepared {
+  if (!Array.isArray(rows) || rows.length === 0)
+    throw new BadInput({
+      problem: 'There are no rows to train on',
+      where: { key },
+      expected: 'an array of conversations or encoded rows',
+      found: Array.isArray(rows) ? 'an empty array' : quote(rows),
+      fix: 'read some with await data.readRows(file)',
+    });
+  const conversations = rows.filter(isConversation);
+  const { rows: ready, summary } =
+    conversations.length === 0
+      ? { rows: rows.map((row, index) => checkedRow(key, row, index, options.maxLength)), summary: undefined }
+      : encodeConversations(key, conversations, rows.length, options);
+  if (!ready.some(row => countLabels(row) > 0))
+    throw new BadInput({
+      problem: `None of the ${rows.length} rows has a token that carries loss`,
+      where: { key },
+      expected: 'labels other than −100 in at least one row',
+      fix:
+        options.maxLength === undefined
+          ? 'encode the rows with labels on the response'
+          : 'raise maxLength: the responses may have been cut off',
+    });
+  return options.packing
+    ? { ...packed(ready, options.packing, options.seed ?? 0), summary }
+    : { rows: ready, summary, packed: undefined };
+}
+
+/** Rows in packs, which know the lines they came from. */
+export function packed(
+  rows: readonly TrainRow[],
+  packing: NonNullable<SftOptions['packing']>,
+  seed: number | string,
+): { rows: TrainRow[]; packed: PackReport } {
+  const { rows: packs, report } = pack(rows, { ...packing, seed });
+  const made = packs.map(({ ids, labels, weights, segmentIds, rows: members }) => {
+    const line = members.flatMap(row => rows[row]!.line ?? []);
+    return { ids, labels, weights, segmentIds, ...(line.length > 0 && { line }) };
+  });
+  return { rows: made, packed: report };
+}
+
+export function isConversation(row: unknown): row is Row {
+  return Array.isArray((row as Row | undefined)?.messages);
+}
+
+function encodeConversations(key: string, rows: Row[], total: number, options: RowOptions): Omit<Prepared, 'packed'> {
+  const { tokenizer, template, maxLength } = options;
+  if (!tokenizer || !template || rows.length < total) throw new BadInput(whyNotEncodable(key, total - rows.length, options));
+  const { rows: encoded, summary } = encodeRows(rows, { tokenizer, template, maxLength });
+  // The encoder drops rows that train nothing; the others keep the line they came from.
+  const dropped = new Set(summary.dropped.map(({ index }) => index));
+  const lines = rows.filter((_, index) => !dropped.has(index)).map(({ line }) => line);
+  return { rows: encoded.map(({ ids, labels, weights }, i) => ({ ids, labels, weights, line: lines[i] })), summary };
+}
+
+/** Why conversations cannot be encoded, `others` of the rows being none. */
+export function whyNotEncodable(key: string, others: number, { tokenizer, template }: RowOptions): ErrorParts {
+  if (others > 0)
+    return {
+      problem: `${others} of the rows have no messages, the others have`,
+      where: { key },
+      fix: 'give conversations or encoded rows, not both',
+    };
+  if (!tokenizer)
+    return {
+      problem: 'Conversations need a tokenizer',
+      where: { key: 'tokenizer' },
+      fix: 'pass tokenizer: await tokens.Tokenizer.fromFile(dir), or encoded rows',
+    };
+  return {
+    problem: 'Conversations need a template',
+    where: { key: 'template' },
+    found: quote(template),
+    fix: "pass template: templates.get('chatml'), or encoded rows",
+  };
+}
+
+/** An encoded row, cut to length; throws BadInput when it is none. */
+export function checkedRow(key: string, row: TrainRow, index: number, maxLength: number | undefined): TrainRow {
+  const problem =
+    !Array.isArray(row?.ids) || !Array.isArray(row.labels)
+      ? 'has no ids and labels'
+      : (['labels', 'weights', 'segmentIds'] as const)
+          .filter(name => row[name] && row[name].length !== row.ids.length)
+          .map(name => `has ${row.ids.length} ids but ${row[name]!.length} ${name}`)[0];
+  if (problem)
+    throw new BadInput({
+      problem: `Row ${index} ${problem}`,
+      where: { key },
+      expected:
+        'a conversation {messages} or an encoded row {ids, labels} of equal lengths, labels unshifted, −100 where nothing is trained',
+      found: quote(row),
+      fix: 'make rows with data.readRows(…) or tokens.encodeRows(…)',
+    });
+  if (maxLength === undefined || row.ids.length <= maxLength) return row;
+  return {
+    ...row,
+    ids: row.ids.slice(0, maxLength),
+    labels: row.labels.slice(0, maxLength),
+    weights: row.weights?.slice(0, maxLength),
+    segmentIds: row.segmentIds?.slice(0, maxLength),
+  };
+}

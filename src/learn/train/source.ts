@@ -1,0 +1,165 @@
+import { BadInput } from '../../base/core/index.js';
+import type { Row } from '../../prepare/data/index.js';
+import { bucketWindow, type EncodeSummary, RowEncoder, type StreamPosition, streamed } from '../../prepare/tokens/index.js';
+import type { SftPlan } from './options.js';
+import { DataOrder, type OrderState } from './order.js';
+import { checkedRow, isConversation, packed, whyNotEncodable } from './rows.js';
+import { countLabels } from './step.js';
+import type { TrainRow } from './types.js';
+
+/** Gives the rows one by one, from the first at every call: a pass over the data. */
+export type RowStream = () => AsyncIterable<Row | TrainRow> | Iterable<Row | TrainRow>;
+
+/** Where a run stands in streamed rows. */
+export interface StreamState extends StreamPosition {
+  epoch: number;
+}
+
+/** Where the rows of a run come from. */
+export interface RowSource {
+  /** The next rows: `count` of them, or fewer at the end of a pass, which a step does not go beyond. */
+  take(count: number): Promise<TrainRow[]>;
+  /** Passes so far; of a stream whole ones. */
+  readonly progress: number;
+  /** All that is needed to go on with the same rows; plain JSON. */
+  readonly state: OrderState | StreamState;
+  readonly encoding?: EncodeSummary;
+  close?(): void;
+}
+
+/** The source a plan asks for, going on from `state`. */
+export function rowSource(plan: SftPlan, state: OrderState | StreamState | undefined): RowSource {
+  return plan.stream ? new StreamSource(plan, plan.stream, state as StreamState) : new ListSource(plan, state as OrderState);
+}
+
+/** The order of rows held in memory. */
+export function dataOrder(plan: SftPlan, rows: readonly TrainRow[], seed: number | string, state?: OrderState): DataOrder {
+  const { shuffle, batchSize } = plan;
+  const window = bucketWindow(plan.bucket, batchSize);
+  const buckets = window ? { lengths: rows.map(({ ids }) => ids.length), batchSize, window } : undefined;
+  return new DataOrder(rows.length, { shuffle, seed, state, buckets });
+}
+
+class ListSource implements RowSource {
+  readonly #rows: readonly TrainRow[];
+  readonly #order: DataOrder;
+
+  constructor(plan: SftPlan, state: OrderState | undefined) {
+    this.#rows = plan.rows;
+    this.#order = dataOrder(plan, plan.rows, plan.seed, state);
+  }
+
+  async take(count: number): Promise<TrainRow[]> {
+    return this.#order.take(count).map(i => this.#rows[i]!);
+  }
+
+  get progress(): number {
+    return this.#order.progress;
+  }
+
+  get state(): OrderState {
+    return this.#order.state;
+  }
+}
+
+type Pass = AsyncGenerator<{ item: TrainRow; next: StreamPosition }>;
+
+/** Rows as they come: a window of them is read, made ready, shuffled and given out, then the next. */
+class StreamSource implements RowSource {
+  readonly encoding: EncodeSummary | undefined;
+  readonly #plan: SftPlan;
+  readonly #open: RowStream;
+  readonly #encoder: RowEncoder | undefined;
+  #state: StreamState;
+  #pass: Pass | undefined;
+  /** Whether the pass has brought a row with a label; undefined where it was entered half-way. */
+  #labelled: boolean | undefined;
+
+  constructor(plan: SftPlan, open: RowStream, state: StreamState = { epoch: 0, row: 0, item: 0 }) {
+    this.#plan = plan;
+    this.#open = open;
+    this.#state = state;
+    const { tokenizer, template, maxLength } = plan.options;
+    if (tokenizer && template) this.#encoder = new RowEncoder({ tokenizer, template, maxLength });
+    this.encoding = this.#encoder?.summary;
+  }
+
+  async take(count: number): Promise<TrainRow[]> {
+    const rows: TrainRow[] = [];
+    try {
+      while (rows.length < count) {
+        this.#pass ??= this.#begin();
+        const { done, value } = await this.#pass.next();
+        if (done) {
+          this.#end();
+          if (rows.length > 0) break;
+          continue;
+        }
+        if (this.#labelled === false) this.#labelled = countLabels(value.item) > 0;
+        this.#state = { epoch: this.#state.epoch, ...value.next };
+        rows.push(value.item);
+      }
+    } catch (error) {
+      // The next call goes on from the last row given.
+      this.#pass = undefined;
+      throw error;
+    }
+    return rows;
+  }
+
+  get progress(): number {
+    return this.#state.epoch;
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  close(): void {
+    this.#pass?.return(undefined).catch(() => undefined);
+    this.#pass = undefined;
+  }
+
+  #begin(): Pass {
+    const { batchSize, shuffle, shuffleBuffer, bucket, seed } = this.#plan;
+    const { epoch, row, item } = this.#state;
+    this.#labelled = row === 0 && item === 0 ? false : undefined;
+    return streamed(this.#open(), {
+      batchSize,
+      shuffle,
+      shuffleBuffer,
+      bucket,
+      seed: `${seed}/${epoch}`,
+      from: { row, item },
+      prepare: (rows, at) => this.#prepare(rows, at),
+    });
+  }
+
+  #end(): void {
+    if (this.#labelled === false)
+      throw new BadInput({
+        problem: 'The stream gave no row with a token that carries loss',
+        where: { key: 'rows' },
+        expected: 'a function that gives rows from the first on at every call',
+        found: this.#state.epoch === 0 ? 'none' : `none in pass ${this.#state.epoch + 1}`,
+        fix: 'open the source inside the function: rows: () => data.streamRows(file)',
+      });
+    this.#pass = undefined;
+    this.#state = { epoch: this.#state.epoch + 1, row: 0, item: 0 };
+  }
+
+  #prepare(rows: (Row | TrainRow)[], at: number): TrainRow[] {
+    const { packing, seed, options } = this.#plan;
+    const ready: TrainRow[] = [];
+    rows.forEach((row, i) => {
+      if (!isConversation(row)) {
+        ready.push(checkedRow('rows', row, at + i, options.maxLength));
+        return;
+      }
+      if (!this.#encoder) throw new BadInput(whyNotEncodable('rows', 0, options));
+      const made = this.#encoder.encode(row);
+      if (made) ready.push({ ids: made.ids, labels: made.labels, weights: made.weights, line: row.line });
+    });
+    return packing ? packed(ready, packing, `${seed}/${at}`).rows : ready;
+  }
+}
