@@ -100,8 +100,8 @@ test('checks a template against the tokenizer', async () => {
 test('takes a Jinja template from a file, and the tokenizer’s own', async () => {
   vi.stubEnv('NO_COLOR', '1');
   const source =
-    "{% for m in messages %}<|im_start|>{{ m.role + ' ' + m.content }}<|im_end|>{% endfor %}" +
-    '{% if add_generation_prompt %}<|im_start|>assistant {% endif %}';
+    "{% for m in messages %}<|im_start|>{{ m.role + '\\n' + m.content }}<|im_end|>{% endfor %}" +
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
   const jinja = join(dir, 'chat_template.jinja');
   await writeFile(jinja, source);
   const text = await output(file, '--template', jinja, '--tokenizer', TOKENIZER);

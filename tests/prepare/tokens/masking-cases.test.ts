@@ -327,10 +327,14 @@ test('8: a template without {% generation %} gets its mask from prefixes; one wh
   const bare = fromJinja(jinja('', ''));
   expect([marked.marksGeneration, bare.marksGeneration]).toEqual([true, false]);
   for (const tokenizer of tokenizers.values()) {
-    const row = encode(chat, { tokenizer, template: bare });
+    const row = encode(chat, { tokenizer, template: bare, boundary: 'split' });
     expect(trainedText(row)).toBe('red<|im_end|>\n blue <|im_end|>');
-    expect(row.labels).toEqual(encode(chat, { tokenizer, template: marked }).labels);
-    expect(row.ids).toEqual(encode(chat, { tokenizer, template: bare, train: 'all' }).ids);
+    expect(row.labels).toEqual(encode(chat, { tokenizer, template: marked, boundary: 'split' }).labels);
+    expect(row.ids).toEqual(encode(chat, { tokenizer, template: bare, train: 'all', boundary: 'split' }).ids);
+    // By default a Jinja template is tokenised whole, as transformers does: the header's newline and the answer's may be one token.
+    const whole = encode(chat, { tokenizer, template: bare });
+    expect(trainedText(whole)).toMatch(/^red<\|im_end\|>\n? blue <\|im_end\|>$/);
+    expect(whole.labels).toEqual(encode(chat, { tokenizer, template: marked }).labels);
   }
   // It prints the last answer alone: nothing of the first can be trained, and that is said.
   const forgetful = fromJinja('{{ messages[-1].content }}');

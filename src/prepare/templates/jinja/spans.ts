@@ -70,7 +70,8 @@ export function prefixAnswers(chat: Chat, messages: readonly WireMessage[], opti
       const own = extent(part, i);
       const end = (own?.end ?? start) + (ownTail ?? '').length;
       const printed = own !== undefined || extent(full, i) === undefined;
-      if (printed && end >= start && raw(full).startsWith(raw(part).slice(0, end))) answer = { start, end, message: i };
+      const from = headerEnd(part, i, start, prompt, attempt(i, false));
+      if (printed && end >= from && raw(full).startsWith(raw(part).slice(0, end))) answer = { start: from, end, message: i };
     }
     answer ??= byOrigin(full, i, part, tail, generationPrompt(prompt, attempt(i, false)), out.at(-1)?.end ?? 0);
     if (!answer || answer.end <= answer.start) continue;
@@ -101,6 +102,17 @@ function unclear(message: number): BadInput {
       'a template that marks what the model writes with {% generation %}, or that prints a conversation alike when it goes on',
     fix: 'put {% generation %} … {% endgeneration %} around the assistant turn in the template, its end of turn included',
   });
+}
+
+/**
+ * Where an answer begins. A template that ignores add_generation_prompt leaves its header to us, and a header is not trained:
+ * there the answer begins with its own text. (White space before it is the answer's; so is what a tool call begins with.)
+ */
+function headerEnd(part: Text, message: number, start: number, prompt: Text | undefined, without: Text | undefined): number {
+  if (without === undefined || generationPrompt(prompt, without) !== '') return start;
+  const first = spansOf(part).find(({ origin }) => origin.message === message);
+  const header = first && first.origin.field === 'content' ? raw(part).slice(start, first.start) : '';
+  return header.trim() === '' ? start : first!.start;
 }
 
 /** What add_generation_prompt adds. */

@@ -13,7 +13,7 @@ import { pointIndex, raw } from './text.js';
 export interface JinjaOptions {
   /** Defaults to `jinja`. */
   name?: string;
-  /** See `Template.boundary`. Defaults to `split`; `whole` tokenises as transformers does. */
+  /** See `Template.boundary`. Defaults to `whole`: ids are then transformers' own. `split` is what generation sees. */
   boundary?: 'split' | 'whole';
   /** What ends an assistant turn. Defaults to what the template prints after one in a short conversation. */
   stop?: readonly string[];
@@ -63,7 +63,7 @@ export function fromJinja(source: string, options: JinjaOptions = {}): JinjaTemp
       fix: 'give the text of chat_template.jinja, or use templates.fromTokenizerConfig',
     });
   }
-  const { name = 'jinja', boundary = 'split', now, limits, hostile = 'text', tokens = {}, variables = {} } = options;
+  const { name = 'jinja', boundary = 'whole', now, limits, hostile = 'text', tokens = {}, variables = {} } = options;
   const clock = now instanceof Date ? () => now : now;
   const program = new Program(source, { ...(clock && { now: clock }), ...(limits && { limits }) });
   const chat: Chat = { program, source, tokens, variables };

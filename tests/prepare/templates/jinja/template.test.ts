@@ -52,6 +52,18 @@ describe('answers of templates without generation blocks', () => {
     ).toBe('<think>\nb\n</think>');
   });
 
+  test('a template that ignores add_generation_prompt: its header is not trained, a leading space is', () => {
+    const deaf = fromJinja(CHATML.slice(0, CHATML.indexOf('{% if')));
+    expect(trained(deaf.render([user('q'), assistant('one'), user('r'), assistant('two')]))).toEqual([
+      'one<|im_end|>',
+      'two<|im_end|>',
+    ]);
+    const mistral = fromJinja(
+      "{% for m in messages %}{{ '[INST] ' + m.content + ' [/INST]' if m.role == 'user' else ' ' + m.content + '</s>' }}{% endfor %}",
+    );
+    expect(trained(mistral.render([user('q'), assistant('one')]))).toEqual([' one</s>']);
+  });
+
   test('another end in the last turn than before it', () => {
     const source = `{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if m.role == 'assistant' %}{{ '<|return|>' if loop.last else '<|end|>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`;
     expect(trained(fromJinja(source).render([user('q'), assistant('one'), user('r'), assistant('two')]))).toEqual([
