@@ -60,6 +60,7 @@ export function prefixAnswers(chat: Chat, messages: readonly WireMessage[], opti
   for (const [i, message] of messages.entries()) {
     if (message.role !== 'assistant') continue;
     const prompt = attempt(i, true);
+    const without = attempt(i, false);
     const open = continueFinalMessage === true && i === messages.length - 1;
     const part = open ? full : attempt(i + 1, false);
     const start = prompt === undefined ? undefined : raw(prompt).length;
@@ -70,10 +71,10 @@ export function prefixAnswers(chat: Chat, messages: readonly WireMessage[], opti
       const own = extent(part, i);
       const end = (own?.end ?? start) + (ownTail ?? '').length;
       const printed = own !== undefined || extent(full, i) === undefined;
-      const from = headerEnd(part, i, start, prompt, attempt(i, false));
+      const from = headerEnd(part, i, start, prompt, without);
       if (printed && end >= from && raw(full).startsWith(raw(part).slice(0, end))) answer = { start: from, end, message: i };
     }
-    answer ??= byOrigin(full, i, part, tail, generationPrompt(prompt, attempt(i, false)), out.at(-1)?.end ?? 0);
+    answer ??= byOrigin(full, i, part, tail, generationPrompt(prompt, without), out.at(-1)?.end ?? 0);
     if (!answer || answer.end <= answer.start) continue;
     const { start: from, end: to } = answer;
     // A mask must never run over into another message, whatever the template does.
