@@ -2,20 +2,44 @@ import type { FileHandle } from 'node:fs/promises';
 
 // Node's modules are imported where they are used, so that rooms standing on core load in a browser page.
 
+/** What a file is written from. Chunks are written in order without being joined, so that large tensors are not copied. */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** A file that is written whole and safe on disk, beside the place it is meant for. */
+export interface StagedFile {
+  /** Give it its name, in place of what had it; that is one step. */
+  commit(): Promise<void>;
+  /** Remove it; nothing after {@link commit}. */
+  discard(): Promise<void>;
+}
+
 /**
  * Write a file so that it is either the old one or the whole new one, never half (contract 8): written beside, fsynced,
  * renamed, directory fsynced. Chunks are written in order without being joined, so that large tensors are not copied.
  */
-export async function writeFileAtomic(
-  path: string,
-  chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-): Promise<void> {
+export async function writeFileAtomic(path: string, chunks: FileContent): Promise<void> {
+  const { dirname, resolve } = await import('node:path');
+  const staged = await stageFile(path, chunks);
+  await staged.commit();
+  await syncDirectory(dirname(resolve(path)));
+}
+
+/**
+ * The first half of {@link writeFileAtomic}, for several files that belong together: all are staged before any is put in place, so
+ * that a full disk leaves every old one. A failure leaves nothing. After the commits {@link syncDirectory} makes the names last.
+ */
+export async function stageFile(path: string, chunks: FileContent): Promise<StagedFile> {
   const { randomBytes } = await import('node:crypto');
   const { mkdir, open, rename, rm } = await import('node:fs/promises');
   const { dirname, resolve } = await import('node:path');
   const target = resolve(path);
   await mkdir(dirname(target), { recursive: true });
   const beside = `${target}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  let there = true;
+  const discard = async () => {
+    if (there) await rm(beside, { force: true });
+    there = false;
+  };
   try {
     const file = await open(beside, 'wx');
     try {
@@ -25,12 +49,22 @@ export async function writeFileAtomic(
     } finally {
       await file.close();
     }
-    await rename(beside, target);
   } catch (error) {
-    await rm(beside, { force: true });
+    await discard();
     throw error;
   }
-  await syncDirectory(dirname(target));
+  return {
+    discard,
+    async commit() {
+      try {
+        await rename(beside, target);
+      } catch (error) {
+        await discard();
+        throw error;
+      }
+      there = false;
+    },
+  };
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
@@ -40,7 +74,8 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** Make names that were given in this directory last through a power failure. */
+export async function syncDirectory(path: string): Promise<void> {
   // Windows cannot open directories; the rename above is durable enough there.
   if (process.platform === 'win32') return;
   const { open } = await import('node:fs/promises');

@@ -1,3 +1,4 @@
+export * from './download.js';
 export * from './errors.js';
 export * from './files.js';
 export * from './generator.js';

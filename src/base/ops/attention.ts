@@ -3,6 +3,16 @@ import { fused } from './fused.js';
 import { gather } from './gather.js';
 import { batchMatmul } from './matmul.js';
 import type { RaggedLayout } from './ragged.js';
+import { softcapped } from './softcap.js';
+
+/** Options of {@link causalAttention}. */
+export interface AttentionOptions {
+  /** Factor of the scores. 1/√headDim unless told; 1 when the rotation of the queries has it already ({@link ropeTable}). */
+  scale?: number;
+  /** A query sees the keys less than this many tokens back: one of the layout's windows. */
+  window?: number;
+  softcap?: number;
+}
 
 /**
  * Causal self-attention over rows of different lengths (Vaswani et al. 2017), grouped queries (Ainslie et al. 2023)
@@ -16,8 +26,9 @@ import type { RaggedLayout } from './ragged.js';
  * @param q [tokens, heads · headDim]
  * @param k [tokens, keyHeads · headDim]
  * @param v [tokens, keyHeads · headDim]
+ * With a soft cap c (Gemma 2) scores S become c · tanh(S / c) before the mask, and dS is multiplied by 1 − tanh².
+ *
  * @param layout where the rows lie, see {@link RaggedLayout}
- * @param scale 1/√headDim unless told; 1 when the rotation of the queries has it already ({@link ropeTable})
  * @returns [tokens, heads · headDim]
  */
 export function causalAttention(
@@ -25,25 +36,30 @@ export function causalAttention(
   k: tf.Tensor2D,
   v: tf.Tensor2D,
   layout: RaggedLayout,
-  scale: number = 1 / Math.sqrt(q.shape[1] / layout.heads),
+  options: AttentionOptions = {},
 ): tf.Tensor2D {
   const { tokens, heads, keyHeads } = layout;
   const headDim = q.shape[1] / heads;
+  const { scale = 1 / Math.sqrt(headDim), window, softcap } = options;
+  const mask = window === undefined ? layout.mask : layout.windowed(window);
   return fused<tf.Tensor2D>([q, k, v], save => {
     const keys = besideKeys(k, layout);
     const values = besideKeys(v, layout);
     const queries = times(besideQueries(q, layout), scale);
-    const p = tf.softmax(tf.add(batchMatmul(queries, keys, false, true), layout.mask)) as tf.Tensor3D;
+    const scores = softcapped(batchMatmul(queries, keys, false, true), softcap);
+    const p = tf.softmax(tf.add(scores, mask)) as tf.Tensor3D;
     const out = batchMatmul(p, values);
-    save(queries, keys, values, p, out);
+    if (softcap) save(queries, keys, values, p, out, scores);
+    else save(queries, keys, values, p, out);
     return {
       value: back(out, layout.queryBack, [tokens, heads * headDim]),
       gradient: (dy, saved) => {
-        const [queries, keys, values, p, out] = saved as tf.Tensor3D[];
+        const [queries, keys, values, p, out, scores] = saved as tf.Tensor3D[];
         const dOut = besideQueries(dy, layout);
         const dValues = batchMatmul(p!, dOut, true, false);
         const paid = tf.sum(tf.mul(dOut, out!), 2, true);
-        const dScores = tf.mul(p!, tf.sub(batchMatmul(dOut, values!, false, true), paid)) as tf.Tensor3D;
+        let dScores = tf.mul(p!, tf.sub(batchMatmul(dOut, values!, false, true), paid)) as tf.Tensor3D;
+        if (softcap) dScores = tf.mul(dScores, tf.sub(1, tf.square(tf.div(scores!, softcap))));
         const dQueries = times(batchMatmul(dScores, keys!), scale);
         const dKeys = batchMatmul(dScores, queries!, true, false);
         return [

@@ -3,6 +3,7 @@ import { native } from '../backend/index.js';
 import { fused } from './fused.js';
 import { matmul } from './matmul.js';
 import { softmaxCrossEntropyKernel } from './native/kernels.js';
+import { softcapped } from './softcap.js';
 
 /** Logits held at once, in elements (64 MB): beyond it the positions are worked off in chunks. */
 const CHUNK_ELEMENTS = 1 << 24;
@@ -17,14 +18,16 @@ const CHUNK_ELEMENTS = 1 << 24;
  * @param head [vocabulary, width]
  * @param labels int32 [positions]
  * @param weights [positions]
- * @param options `frozen`: the head is a constant
+ * With a soft cap c (Gemma 2), z = c · tanh(h · Wᵀ / c), and dz is multiplied by 1 − (z/c)².
+ *
+ * @param options `frozen`: the head is a constant; `softcap`: see above
  */
 export function linearCrossEntropy(
   hidden: tf.Tensor2D,
   head: tf.Tensor2D,
   labels: tf.Tensor1D,
   weights: tf.Tensor1D,
-  options: { frozen?: boolean; chunk?: number } = {},
+  options: { frozen?: boolean; chunk?: number; softcap?: number } = {},
 ): tf.Scalar {
   const chunk = options.chunk ?? Math.max(1, Math.floor(CHUNK_ELEMENTS / head.shape[0]));
   return fused<tf.Scalar>(options.frozen ? [hidden] : [hidden, head], save => {
@@ -33,8 +36,10 @@ export function linearCrossEntropy(
     let dHead: tf.Tensor2D | undefined;
     for (const [h, label, weight] of chunks(chunk, hidden, labels, weights)) {
       const part = tf.tidy(() => {
-        const { loss, gradient } = softmaxCrossEntropy(matmul(h, head, false, true), label);
-        const dz = tf.mul(gradient, tf.expandDims(weight, 1)) as tf.Tensor2D;
+        const z = softcapped(matmul(h, head, false, true), options.softcap);
+        const { loss, gradient } = softmaxCrossEntropy(z, label);
+        let dz = tf.mul(gradient, tf.expandDims(weight, 1)) as tf.Tensor2D;
+        if (options.softcap) dz = tf.mul(dz, tf.sub(1, tf.square(tf.div(z, options.softcap))));
         const dW = options.frozen ? undefined : matmul(dz, h, true, false);
         const sum = dHead && dW ? tf.add(dHead, dW) : dW;
         const result: tf.Tensor[] = [tf.sum(tf.mul(loss, weight)), matmul(dz, head)];
@@ -60,12 +65,13 @@ export function tokenCrossEntropy(
   hidden: tf.Tensor2D,
   head: tf.Tensor2D,
   labels: tf.Tensor1D,
-  chunk: number = Math.max(1, Math.floor(CHUNK_ELEMENTS / head.shape[0])),
+  options: { chunk?: number; softcap?: number } = {},
 ): tf.Tensor1D {
+  const { chunk = Math.max(1, Math.floor(CHUNK_ELEMENTS / head.shape[0])), softcap } = options;
   return tf.tidy(() => {
     const losses: tf.Tensor1D[] = [];
     for (const [h, label] of chunks(chunk, hidden, labels, labels))
-      losses.push(tf.tidy(() => softmaxCrossEntropy(matmul(h, head, false, true), label).loss));
+      losses.push(tf.tidy(() => softmaxCrossEntropy(softcapped(matmul(h, head, false, true), softcap), label).loss));
     return losses.length === 1 ? losses[0]! : tf.concat(losses, 0);
   });
 }

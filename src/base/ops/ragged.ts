@@ -26,6 +26,8 @@ export interface RaggedLayout {
   readonly keyBack: tf.Tensor1D;
   /** 0 where a query may look, a large negative number elsewhere: [lane · keyHeads, group · time, time]. */
   readonly mask: tf.Tensor3D;
+  /** The same for queries that look back less than `window` tokens: one that was asked for when the layout was made. */
+  windowed(window: number): tf.Tensor3D;
   dispose(): void;
 }
 
@@ -44,13 +46,14 @@ interface Place {
  * lane; queries on padding see padding alone, so whatever stands there reaches neither a real output nor a real gradient,
  * and needs no zeroing.
  *
- * @param options `shared`: rows may share a lane (the default); a key-value cache wants a lane for every row
+ * @param options `shared`: rows may share a lane (the default); a key-value cache wants a lane for every row. `windows`: the
+ * sliding windows that some layers have
  */
 export function raggedLayout(
   lengths: readonly number[],
   heads: number,
   keyHeads: number,
-  options: { shared?: boolean } = {},
+  options: { shared?: boolean; windows?: readonly number[] } = {},
 ): RaggedLayout {
   const time = Math.max(1, ...lengths);
   const tokens = lengths.reduce((sum, n) => sum + n, 0);
@@ -64,6 +67,10 @@ export function raggedLayout(
   const keyIndex = key === query ? queryIndex : tf.tensor1d(key.there, 'int32');
   const keyBack = key === query ? queryBack : tf.tensor1d(key.back, 'int32');
   const mask = causalMask(shape, heads, keyHeads);
+  const narrow = new Map<number, tf.Tensor3D>();
+  // A window as long as the longest row hides nothing.
+  for (const window of options.windows ?? [])
+    if (window < time && !narrow.has(window)) narrow.set(window, causalMask(shape, heads, keyHeads, window));
   return {
     lengths,
     tokens,
@@ -76,7 +83,12 @@ export function raggedLayout(
     queryBack,
     keyBack,
     mask,
-    dispose: () => tf.dispose([queryIndex, queryBack, keyIndex, keyBack, mask]),
+    windowed(window) {
+      const found = window < time ? narrow.get(window) : mask;
+      if (!found) throw new RangeError(`The layout was made without a window of ${window}`);
+      return found;
+    },
+    dispose: () => tf.dispose([queryIndex, queryBack, keyIndex, keyBack, mask, ...narrow.values()]),
   };
 }
 
@@ -125,13 +137,21 @@ function indices({ lengths, places, time, tokens, lanes }: Shape, heads: number)
   return { there, back };
 }
 
-function causalMask({ lengths, places, time, lanes }: Shape, heads: number, keyHeads: number): tf.Tensor3D {
+function causalMask(
+  { lengths, places, time, lanes }: Shape,
+  heads: number,
+  keyHeads: number,
+  window: number = time,
+): tf.Tensor3D {
   const size = time * time;
   const mask = new Float32Array(lanes * heads * size).fill(MASKED);
   const used = new Array<number>(lanes).fill(0);
   const open = (lane: number, from: number, to: number) => {
     const first = lane * heads * size;
-    for (let i = from; i < to; i++) mask.fill(0, first + i * time + from, first + i * time + i + 1);
+    for (let i = from; i < to; i++) {
+      const oldest = Math.max(from, i - window + 1);
+      mask.fill(0, first + i * time + oldest, first + i * time + i + 1);
+    }
   };
   lengths.forEach((length, row) => {
     const { lane, at } = places[row]!;

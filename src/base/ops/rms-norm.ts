@@ -2,29 +2,42 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fused } from './fused.js';
 import { matmul } from './matmul.js';
 
+/** Options of the norms. */
+export interface NormOptions {
+  /** The weight (and bias) are constants: their gradients are never computed. */
+  frozen?: boolean;
+}
+
 /**
- * Root-mean-square norm (Zhang & Sennrich 2019): y = w ∘ x̂ with x̂ = x · r and r = (mean(x²) + ε)^−½ over the last axis.
+ * Root-mean-square norm (Zhang & Sennrich 2019): y = (o + w) ∘ x̂ with x̂ = x · r and r = (mean(x²) + ε)^−½ over the last axis.
  *
- * Gradient, with g = dy ∘ w: dx = r · (g − x̂ · mean(g ∘ x̂)), dw = Σ_rows dy ∘ x̂.
+ * Gradient, with g = dy ∘ (o + w): dx = r · (g − x̂ · mean(g ∘ x̂)), dw = Σ_rows dy ∘ x̂.
  *
  * @param x [tokens, width]
  * @param weight [width]
+ * @param options `offset` o: 1 where weights are stored as differences from one (Gemma), else 0
  */
-export function rmsNorm(x: tf.Tensor2D, weight: tf.Tensor1D, epsilon: number): tf.Tensor2D {
+export function rmsNorm(
+  x: tf.Tensor2D,
+  weight: tf.Tensor1D,
+  epsilon: number,
+  options: NormOptions & { offset?: 0 | 1 } = {},
+): tf.Tensor2D {
   const width = x.shape[1];
-  return fused<tf.Tensor2D>([x, weight], save => {
+  return fused<tf.Tensor2D>(options.frozen ? [x] : [x, weight], save => {
     const r = tf.rsqrt(tf.add(tf.mean(tf.mul(x, x), 1, true), epsilon));
     const normed = tf.mul(x, r);
-    save(normed, r, weight);
+    const factor = options.offset ? tf.add(weight, 1) : weight;
+    save(normed, r, factor);
     return {
-      value: tf.mul(normed, weight),
-      gradient: (dy, [normed, r, weight]) => {
+      value: tf.mul(normed, factor),
+      gradient: (dy, [normed, r, factor]) => {
         const paid = tf.mul(dy, normed!);
-        const dw = tf.sum(paid, 0);
-        const g = tf.mul(dy, weight!);
+        const g = tf.mul(dy, factor!);
         // mean(g ∘ x̂) = paid · w / width: a product instead of a pass over the matrix and a sum.
-        const along = tf.div(matmul(paid as tf.Tensor2D, tf.reshape(weight!, [width, 1])), width);
-        return [tf.mul(tf.sub(g, tf.mul(normed!, along)), r!), dw];
+        const along = tf.div(matmul(paid as tf.Tensor2D, tf.reshape(factor!, [width, 1])), width);
+        const dx = tf.mul(tf.sub(g, tf.mul(normed!, along)), r!);
+        return options.frozen ? [dx] : [dx, tf.sum(paid, 0)];
       },
     };
   });

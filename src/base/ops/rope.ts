@@ -25,30 +25,35 @@ export interface RopeTable {
  * Angles position · frequency_j for j < headDim/2 (Su et al. 2021).
  *
  * @param positions position of every token in its row
- * @param frequencies radians per position, headDim/2 of them; {@link ropeFrequencies}
- * @param scale factor of everything turned: 1/√headDim for queries saves attention a pass of its own
+ * @param frequencies radians per position, half as many as a head has turned dimensions; {@link ropeFrequencies}
+ * @param scale factor of the whole result: 1/√headDim for queries saves attention a pass of its own
+ * @param options `headDim`: where it is more than twice the frequencies, the rest of a head passes through unturned;
+ * `turnedScale`: a further factor of the turned part (yarn, longrope)
  */
 export function ropeTable(
   positions: ArrayLike<number>,
   frequencies: ArrayLike<number>,
   heads: number,
   scale: number = 1,
+  options: { headDim?: number; turnedScale?: number } = {},
 ): RopeTable {
   const half = frequencies.length;
   const count = positions.length;
-  const cos = new Float32Array(count * heads * half * 2);
+  const { headDim: width = half * 2, turnedScale = 1 } = options;
+  const cos = new Float32Array(count * heads * width);
   const sin = new Float32Array(cos.length);
-  const width = half * 2;
+  const factor = scale * turnedScale;
   for (let t = 0; t < count; t++) {
     const first = t * heads * width;
     for (let j = 0; j < half; j++) {
       // The product is rounded to float32 first, as every float32 implementation of rope does.
       const angle = Math.fround(positions[t]! * Math.fround(frequencies[j]!));
-      cos[first + j] = cos[first + half + j] = scale * Math.cos(angle);
-      const s = scale * Math.sin(angle);
+      cos[first + j] = cos[first + half + j] = factor * Math.cos(angle);
+      const s = factor * Math.sin(angle);
       sin[first + j] = -s;
       sin[first + half + j] = s;
     }
+    cos.fill(scale, first + 2 * half, first + width);
     for (let head = 1; head < heads; head++) {
       cos.copyWithin(first + head * width, first, first + width);
       sin.copyWithin(first + head * width, first, first + width);
@@ -58,7 +63,7 @@ export function ropeTable(
     heads,
     cos: tf.tensor2d(cos, [count * heads, width]),
     sin: tf.tensor2d(sin, [count * heads, width]),
-    swap: swapper(count * heads, width),
+    swap: swapper(count * heads, half * 2, width),
   };
   return { ...table, dispose: () => tf.dispose([table.cos, table.sin, table.swap]) };
 }
@@ -98,16 +103,16 @@ function swapHalves(x: tf.Tensor, { swap }: RopeTable): tf.Tensor {
   return tf.reshape(gather(tf.reshape(x, [-1, x.shape[1]! / 2]), swap as tf.Tensor1D), x.shape);
 }
 
-function swapper(rows: number, width: number): tf.Tensor {
+function swapper(rows: number, turned: number, width: number): tf.Tensor {
   const door = native();
   // On a CPU TensorFlow's product with a small permutation matrix is six times as fast as its gather of half heads, and as
   // exact. Not on a GPU, whose products may round to fewer bits.
-  if (!door || door.gpu)
+  if (turned === width && (!door || door.gpu))
     return tf.tensor1d(
       Int32Array.from({ length: rows * 2 }, (_, i) => i ^ 1),
       'int32',
     );
   const matrix = new Float32Array(width * width);
-  for (let i = 0; i < width; i++) matrix[i * width + ((i + width / 2) % width)] = 1;
+  for (let i = 0; i < width; i++) matrix[i * width + (i < turned ? (i + turned / 2) % turned : i)] = 1;
   return tf.tensor2d(matrix, [width, width]);
 }

@@ -1,5 +1,5 @@
 import { BadInput, quote } from '../../base/core/index.js';
-import type { DecoderConfig } from './config.js';
+import type { ModelConfig } from './config/index.js';
 
 /** Rows as a model takes them: rectangular with a mask (1 real, 0 padding), or ragged without one. */
 export interface ModelInput {
@@ -45,7 +45,10 @@ export interface Unpadded {
 }
 
 /** Find the positions that predict a labelled token. Throws BadInput where labels or weights do not fit the ids. */
-export function targets({ ids, labels, weights, segmentIds }: TrainBatch, { vocabSize }: DecoderConfig): Targets {
+export function targets(
+  { ids, labels, weights, segmentIds }: TrainBatch,
+  { vocabSize }: Pick<ModelConfig, 'vocabSize'>,
+): Targets {
   checkSegments(ids, segmentIds);
   const keep: number[] = [];
   const wanted: number[] = [];

@@ -1,60 +1,107 @@
-import type * as tf from '@tensorflow/tfjs-core';
-import { add } from '@tensorflow/tfjs-core';
-import { gatherRows, linear, rmsNorm, swiglu } from '../../base/ops/index.js';
-import type { DecoderConfig } from './config.js';
+import * as tf from '@tensorflow/tfjs-core';
+import { gatedUnit, gatherRows, layerNorm, nonlinear, rmsNorm } from '../../base/ops/index.js';
+import type { DecoderConfig } from './config/index.js';
+import { mixture } from './mixture.js';
+import { type LayerNames, modelNames } from './names.js';
+import type { Weights } from './reading.js';
 
-/** The weights of one pass, by Hugging Face name. Frozen ones get no gradient. */
-export interface Weights {
-  get(name: string): tf.Tensor;
-  has(name: string): boolean;
-  frozen(name: string): boolean;
-}
-
-/** Self-attention of one layer between its projections: positions, cache and masks are the caller's matter. */
+/** Self-attention of one layer between its projections: rotation, cache and masks are the caller's matter. */
 export type Attend = (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layer: number) => tf.Tensor2D;
 
+/** The tokens of a pass, whatever rows they belong to: only {@link Attend} knows. */
+export interface DecoderInput {
+  /** Ids of the real tokens, int32. */
+  ids: tf.Tensor1D;
+  /** Position of every token, int32; needed where positions are learned. */
+  positions: tf.Tensor1D;
+  /** Where virtual tokens stand between the real ones: {@link Packed.slots}. */
+  slots?: tf.Tensor1D;
+  attend: Attend;
+  /** int32, the tokens whose output is wanted; the last layer works on them alone after its attention. */
+  keep?: tf.Tensor1D;
+}
+
 /**
- * A Llama-shape decoder (Touvron et al. 2023): pre-norm blocks of grouped-query attention with rotary positions and of
- * SwiGLU, then a last norm.
+ * A pre-norm decoder (Vaswani et al. 2017; GPT-2; Llama): blocks of self-attention and feed-forward, then a last norm. What
+ * sets the families apart are options of the configuration.
  *
- * @param ids int32 [tokens], whatever rows they belong to: only `attend` knows
- * @param keep int32, the tokens whose output is wanted; the last layer works on them alone after its attention
  * @returns [tokens or kept, hiddenSize], to be multiplied with the head
  */
-export function decode(
-  ids: tf.Tensor1D,
-  weights: Weights,
-  config: DecoderConfig,
-  attend: Attend,
-  keep?: tf.Tensor1D,
-): tf.Tensor2D {
-  const norm = (x: tf.Tensor2D, name: string) => rmsNorm(x, weights.get(`${name}.weight`) as tf.Tensor1D, config.rmsNormEps);
-  const project = (x: tf.Tensor2D, name: string) => {
-    const bias = weights.has(`${name}.bias`) ? (weights.get(`${name}.bias`) as tf.Tensor1D) : undefined;
-    return linear(x, weights.get(`${name}.weight`) as tf.Tensor2D, bias, { frozen: weights.frozen(`${name}.weight`) });
-  };
+export function decode(input: DecoderInput, weights: Weights, config: DecoderConfig): tf.Tensor2D {
+  const names = modelNames(config);
+  let x = embed(input, weights, config);
+  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+    const { attention, mlp, ...norms } = names.layer(layer);
+    const keep = layer === config.numHiddenLayers - 1 ? input.keep : undefined;
 
-  let x = gatherRows(weights.get('model.embed_tokens.weight') as tf.Tensor2D, ids);
-  for (let i = 0; i < config.numHiddenLayers; i++) {
-    const attention = `model.layers.${i}.self_attn`;
-    const mlp = `model.layers.${i}.mlp`;
-
-    let h = norm(x, `model.layers.${i}.input_layernorm`);
-    h = attend(project(h, `${attention}.q_proj`), project(h, `${attention}.k_proj`), project(h, `${attention}.v_proj`), i);
-    if (keep && i === config.numHiddenLayers - 1) {
+    let h = normalise(x, norms.inputNorm, weights, config);
+    h = input.attend(...projections(h, attention, weights, config), layer);
+    if (keep) {
       x = gatherRows(x, keep);
       h = gatherRows(h, keep);
     }
-    x = add(x, project(h, `${attention}.o_proj`));
+    h = weights.project(h, attention.output);
+    if (config.postNorms) h = normalise(h, norms.postAttentionNorm, weights, config);
+    x = tf.add(x, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
 
-    h = norm(x, `model.layers.${i}.post_attention_layernorm`);
-    h = swiglu(project(h, `${mlp}.gate_proj`), project(h, `${mlp}.up_proj`));
-    x = add(x, project(h, `${mlp}.down_proj`));
+    h = normalise(x, norms.mlpNorm, weights, config);
+    h = feedForward(h, mlp, weights, config);
+    if (config.postNorms) h = normalise(h, norms.postMlpNorm, weights, config);
+    x = tf.add(x, weights.behind(h, { layer, kind: 'mlp', module: mlp.module }));
   }
-  return norm(x, 'model.norm');
+  return normalise(x, names.finalNorm, weights, config);
 }
 
-/** Name of the matrix that turns hidden states into logits. */
-export function headName(config: DecoderConfig): string {
-  return config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+/** Embeddings of the tokens, with virtual ones between and learned positions added. */
+function embed({ ids, positions, slots }: DecoderInput, weights: Weights, config: DecoderConfig): tf.Tensor2D {
+  const names = modelNames(config);
+  let x = gatherRows(weights.get(`${names.embedding}.weight`) as tf.Tensor2D, ids);
+  if (config.embeddingScale !== 1) x = tf.mul(x, config.embeddingScale);
+  if (slots) {
+    // A prefix has keys and values alone: what goes through the layers in its place is never looked at.
+    const virtual = weights.prompt() ?? tf.zeros<tf.Rank.R2>([weights.virtualTokens, config.hiddenSize]);
+    x = gatherRows(tf.concat([virtual, x], 0), slots);
+  }
+  if (!names.positions) return x;
+  return tf.add(x, gatherRows(weights.get(`${names.positions}.weight`) as tf.Tensor2D, positions));
+}
+
+function projections(
+  h: tf.Tensor2D,
+  names: LayerNames['attention'],
+  weights: Weights,
+  config: DecoderConfig,
+): [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D] {
+  const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim } = config;
+  let [q, k, v]: tf.Tensor2D[] = names.fused
+    ? (tf.split(
+        weights.project(h, names.fused),
+        [heads, keyHeads, keyHeads].map(n => n * headDim),
+        1,
+      ) as tf.Tensor2D[])
+    : [weights.project(h, names.query), weights.project(h, names.key), weights.project(h, names.value)];
+  if (config.queryKeyNorm) {
+    const perHead = (x: tf.Tensor2D, name: string): tf.Tensor2D =>
+      tf.reshape(normalise(tf.reshape(x, [-1, headDim]), name, weights, config), x.shape);
+    [q, k] = [perHead(q!, names.queryNorm), perHead(k!, names.keyNorm)];
+  }
+  return [q!, k!, v!];
+}
+
+function feedForward(h: tf.Tensor2D, names: LayerNames['mlp'], weights: Weights, config: DecoderConfig): tf.Tensor2D {
+  const { activation } = config;
+  if (config.mlp === 'experts') return mixture(h, names, weights, config);
+  if (config.mlp === 'plain') return weights.project(nonlinear(weights.project(h, names.up), activation), names.down);
+  const [gate, up] = names.fused
+    ? (tf.split(weights.project(h, names.fused), 2, 1) as [tf.Tensor2D, tf.Tensor2D])
+    : [weights.project(h, names.gate), weights.project(h, names.up)];
+  return weights.project(gatedUnit(gate, up, activation), names.down);
+}
+
+function normalise(x: tf.Tensor2D, name: string, weights: Weights, config: DecoderConfig): tf.Tensor2D {
+  const weight = weights.get(`${name}.weight`) as tf.Tensor1D;
+  const frozen = weights.frozen(`${name}.weight`);
+  if (config.norm === 'rms') return rmsNorm(x, weight, config.normEps, { frozen, offset: config.normOffset });
+  const bias = weights.get(`${name}.bias`) as tf.Tensor1D;
+  return layerNorm(x, weight, bias, config.normEps, { frozen: frozen && weights.frozen(`${name}.bias`) });
 }

@@ -1,13 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, setView } from '../../base/core/index.js';
-import { causalAttention, linearCrossEntropy, matmul, rope, tokenCrossEntropy } from '../../base/ops/index.js';
-import { type ModelInput, type TrainBatch, targets, unpad } from './batch.js';
-import type { DecoderConfig } from './config.js';
-import { type Attend, decode, headName, type Weights } from './decoder.js';
-import { type Generated, type GenerateOptions, generate } from './generate.js';
-import { type Packed, pack } from './packed.js';
+import type { Adapter, AdapterSpec, LinearModule } from './adapter.js';
+import { AdapterSet } from './adapter-set.js';
+import { type ModelInput, type TrainBatch, unpad } from './batch.js';
+import type { ModelConfig } from './config/index.js';
+import { type SaveOptions, saveModel } from './files/save.js';
+import { type Generated, generate } from './generation/generate.js';
+import type { GenerateOptions } from './generation/options.js';
+import type { Stepper, StepperOptions } from './generation/stepper.js';
 import type { ModelParameter } from './parameter.js';
-import { saveModel } from './save.js';
+import { readWeights, type Weights } from './reading.js';
 
 /** A loss before it is normalised (contract 2): an optimizer step divides Σ numerators by Σ denominators. */
 export interface LossSum {
@@ -36,6 +38,8 @@ export interface TrainPass {
 export interface LossOptions {
   /** A differentiable term that is added to the numerator, e.g. the KL to a reference. Not called for a batch without labels. */
   extra?: (pass: TrainPass) => tf.Scalar;
+  /** Seed of dropout masks, where adapters have dropout; without it nothing is dropped. */
+  seed?: number;
 }
 
 /** Loss and gradients of a batch; the caller disposes `numerator` and `gradients`. */
@@ -47,26 +51,43 @@ export interface LossAndGradients {
   gradients: tf.Tensor[];
 }
 
-type Rows = Pick<TrainBatch, 'ids' | 'segmentIds'>;
+/** config.json and generation_config.json as loaded: settings we do not use are kept when the model is saved. */
+export interface OriginalFiles {
+  config?: Record<string, unknown>;
+  generation?: Record<string, unknown>;
+}
 
-/** A Llama-shape decoder with its weights. Made by {@link load} or {@link init}. */
-export class Model {
+/** A language model with its weights, and adapters on it. Made by `load` or `init`. */
+export abstract class Model {
+  abstract readonly config: ModelConfig;
+  readonly #base: ModelParameter[];
   readonly #byName: Map<string, ModelParameter>;
+  readonly #adapters: AdapterSet;
   #disposed = false;
 
   constructor(
-    readonly config: DecoderConfig,
     /** All weights in the order of the layers, under their Hugging Face names. */
-    readonly parameters: readonly ModelParameter[],
-    /** config.json and generation_config.json as loaded: settings we do not use are kept when the model is saved. */
-    readonly original: { config?: Record<string, unknown>; generation?: Record<string, unknown> } = {},
+    base: readonly ModelParameter[],
+    readonly original: OriginalFiles = {},
   ) {
-    this.#byName = new Map(parameters.map(p => [p.name, p]));
+    this.#base = base.slice();
+    this.#byName = new Map(base.map(p => [p.name, p]));
+    this.#adapters = new AdapterSet(this.#base, name => this.parameter(name));
+  }
+
+  /** The model's own weights and then those of every attached adapter. */
+  get parameters(): readonly ModelParameter[] {
+    return [...this.#base, ...this.#adapters.parameters];
+  }
+
+  /** The model's own weights, without adapters. */
+  get baseParameters(): readonly ModelParameter[] {
+    return this.#base;
   }
 
   /** The weight of this name; BadInput when there is none. */
   parameter(name: string): ModelParameter {
-    const found = this.#byName.get(name);
+    const found = this.#byName.get(name) ?? this.#adapters.parameter(name);
     if (!found)
       throw new BadInput({
         problem: 'The model has no weight of this name',
@@ -80,12 +101,11 @@ export class Model {
    * Put weights in place of those of the same names, which are disposed, and settings in place of the old ones: for changes
    * of shape, see `resizeVocabulary`.
    */
-  replace(weights: readonly ModelParameter[], config: Partial<DecoderConfig>): void {
-    this.#alive();
-    const all = this.parameters as ModelParameter[];
+  replace(weights: readonly ModelParameter[], config: Partial<ModelConfig>): void {
+    this.alive();
     for (const weight of weights) {
       const old = this.parameter(weight.name);
-      all[all.indexOf(old)] = weight;
+      this.#base[this.#base.indexOf(old)] = weight;
       this.#byName.set(weight.name, weight);
       old.dispose();
     }
@@ -99,7 +119,7 @@ export class Model {
     return ids.length > 0 ? (ids as number[]) : this.config.eosTokenIds;
   }
 
-  /** Number of weights, e.g. 333,216. */
+  /** Number of weights, those of adapters included, e.g. 333,216. */
   get size(): number {
     return this.parameters.reduce((sum, p) => sum + p.size, 0);
   }
@@ -109,91 +129,69 @@ export class Model {
     return this.parameters.reduce((sum, p) => sum + p.bytes, 0);
   }
 
-  /**
-   * Logits of every position: [batch, time, vocabSize]. Positions count the real tokens of a row, as transformers'
-   * `generate` does; as rotary embeddings see differences alone, real positions get what transformers' `forward` gives
-   * them for left- and right-padded rows. Padding positions are zeros. Ragged rows count as padded on the right. With
-   * `segmentIds` every segment of a packed row gets the logits it would get alone.
-   */
-  logits(input: ModelInput): tf.Tensor3D {
-    const { ids } = input;
-    const { rows, segmentIds, slots, time } = unpad(input);
-    return this.#pass({ ids: rows, segmentIds }, (packed, weights) => {
-      const hidden = decode(packed.ids, weights, this.config, attendWithin(packed));
-      const head = weights.get(headName(this.config)) as tf.Tensor2D;
-      const flat = matmul(hidden, head, false, true);
-      const shape: [number, number, number] = [ids.length, time, this.config.vocabSize];
-      if (slots.length === ids.length * time) return tf.reshape(flat, shape);
-      const spread = tf.unsortedSegmentSum(flat, tf.tensor1d(slots, 'int32'), ids.length * time);
-      return tf.reshape(spread, shape);
-    });
+  /** Attached adapters by name. */
+  get adapters(): ReadonlyMap<string, Adapter> {
+    return this.#adapters.byName;
+  }
+
+  /** Names of the adapters in use. */
+  get inUse(): readonly string[] {
+    return this.#adapters.inUse.map(adapter => adapter.name);
   }
 
   /**
-   * Loss and gradients of a batch, summed over its trained tokens. No product works on padding and logits exist for
-   * labelled positions only, so a batch costs what its rows cost one by one. Without a single label everything is zero.
+   * Put an adapter on the model, e.g. `model.attach(models.lora({ rank: 8 }))`, and use it alone. The model's own weights are
+   * frozen: no gradient and no optimizer state is allocated for them.
    */
-  lossAndGradients(batch: TrainBatch, options: LossOptions = {}): LossAndGradients {
-    this.#alive();
-    const { keep, labels, weights, denominator } = targets(batch, this.config);
-    const trained = this.parameters.filter(p => p.trainable);
-    if (keep.length === 0) {
-      const gradients = trained.map(p => tf.zeros([...p.shape]));
-      return { numerator: tf.scalar(0), denominator, unit: 'token', gradients };
-    }
-    return tf.tidy(() => {
-      const values = new Map(this.parameters.map(p => [p.name, p.read()]));
-      const packed = pack(batch.ids, this.config, { segmentIds: batch.segmentIds });
-      const [keepT, labelT] = [tf.tensor1d(keep, 'int32'), tf.tensor1d(labels, 'int32')];
-      const weightT = tf.tensor1d(weights, 'float32');
-      const forward = (...given: tf.Tensor[]): tf.Scalar => {
-        const current = new Map(values);
-        trained.forEach((p, i) => {
-          current.set(p.name, given[i]!);
-        });
-        const reading = this.#reading(current);
-        const hidden = decode(packed.ids, reading, this.config, attendWithin(packed), keepT);
-        const name = headName(this.config);
-        const head = reading.get(name) as tf.Tensor2D;
-        const loss = linearCrossEntropy(hidden, head, labelT, weightT, { frozen: reading.frozen(name) });
-        if (!options.extra) return loss;
-        const logits = () => tf.matMul(hidden, head, false, true) as tf.Tensor2D;
-        return tf.add(loss, options.extra({ hidden, head, labels: labelT, logits, weights: current }));
-      };
-      const inputs = trained.map(p => values.get(p.name)!);
-      const { value, grads } = inputs.length > 0 ? tf.valueAndGrads(forward)(inputs) : { value: forward(), grads: [] };
-      packed.dispose();
-      return { numerator: value as tf.Scalar, denominator, unit: 'token' as const, gradients: grads };
-    });
+  attach(spec: AdapterSpec, { name = 'default' }: { name?: string } = {}): Adapter {
+    this.alive();
+    return this.#adapters.attach(name, () => spec.build(this, name));
   }
+
+  /** Use these attached adapters, in this order; none with `undefined`. Only adapters in use are trained. */
+  use(names: string | readonly string[] | undefined): void {
+    this.alive();
+    this.#adapters.use(names === undefined ? [] : [names].flat());
+  }
+
+  /** Take an adapter off and free its weights. With the last one the model's own weights become trainable as they were. */
+  detach(name: string): void {
+    this.alive();
+    this.#adapters.detach(name);
+  }
+
+  /** Fold the adapter into the model's own weights, so that it costs nothing; {@link unmerge} gives the old weights back, bit by bit. */
+  merge(name = 'default'): void {
+    this.alive();
+    this.#adapters.merge(name);
+  }
+
+  /** Undo {@link merge}. */
+  unmerge(): void {
+    this.alive();
+    this.#adapters.unmerge();
+  }
+
+  /** The linear modules an adapter may stand on: every matrix but embeddings and the head. */
+  abstract linearModules(): LinearModule[];
+
+  /** Names of the matrices that have a row for every token: the embedding, and the head where it is its own. */
+  abstract vocabularyMatrices(): string[];
+
+  /** Logits of every position: [batch, time, vocabSize]. */
+  abstract logits(input: ModelInput): tf.Tensor3D;
+
+  /** Loss and gradients of a batch, summed over its trained tokens. Without a single label everything is zero. */
+  abstract lossAndGradients(batch: TrainBatch, options?: LossOptions): LossAndGradients;
 
   /** The loss of a batch without gradients. */
-  lossSum(batch: TrainBatch): LossSum {
-    const { keep, labels, weights, denominator } = targets(batch, this.config);
-    if (keep.length === 0) return { numerator: 0, denominator, unit: 'token' };
-    const losses = this.#losses(batch, keep, labels);
-    let numerator = 0;
-    losses.forEach((loss, i) => {
-      numerator += loss * weights[i]!;
-    });
-    return { numerator, denominator, unit: 'token' };
-  }
+  abstract lossSum(batch: TrainBatch): LossSum;
 
-  /**
-   * What every token of the rows costs the model, in nats, whether it is trained or not: `[row][t]` is −log p(ids[t] |
-   * earlier ids), NaN for t = 0, which nothing predicts, and likewise for the first token of every segment of packed rows.
-   */
-  tokenLosses({ ids, segmentIds }: { ids: number[][]; segmentIds?: number[][] }): number[][] {
-    const { keep, labels } = targets({ ids, labels: ids, segmentIds }, this.config);
-    const losses = keep.length > 0 ? this.#losses({ ids, segmentIds }, keep, labels) : new Float32Array(0);
-    let next = 0;
-    return ids.map((row, b) =>
-      row.map((_, t) => {
-        const first = t === 0 || (segmentIds && segmentIds[b]![t] !== segmentIds[b]![t - 1]);
-        return first ? Number.NaN : losses[next++]!;
-      }),
-    );
-  }
+  /** What every token costs the model, in nats; NaN where nothing predicts one. */
+  abstract tokenLosses(batch: { ids: number[][]; segmentIds?: number[][]; labels?: number[][] }): number[][];
+
+  /** The model's side of generation: rows with their key-value cache. The caller disposes it. */
+  abstract stepper(options?: StepperOptions): Stepper;
 
   /**
    * Continue every row. Greedy at temperature 0 (the default), seeded sampling above. Rows may be of different lengths, or
@@ -201,69 +199,104 @@ export class Model {
    * every token and throws Interrupted when `signal` is aborted.
    */
   generate(ids: number[][], options: GenerateOptions = {}): Promise<Generated> {
-    this.#alive();
-    return generate(this, unpad({ ids, attentionMask: options.attentionMask }).rows, ids, options);
+    this.alive();
+    return generate(this, unpad({ ids, attentionMask: options.attentionMask }).rows, options, ids);
   }
 
-  /** Write config.json, generation_config.json and model.safetensors (float32), each whole or not at all, as transformers loads them. */
-  save(dir: string): Promise<void> {
-    this.#alive();
-    return saveModel(this, dir);
+  /**
+   * Write config.json, generation_config.json and the model's own weights, all of them or nothing, as transformers loads
+   * them. Adapters are saved with `saveAdapter`; a merged one is part of the weights.
+   */
+  save(dir: string, options: SaveOptions = {}): Promise<void> {
+    this.alive();
+    return saveModel(this, dir, options);
   }
 
-  /** Free the weights. The model cannot be used afterwards. */
+  /** config.json as transformers reads it. */
+  abstract huggingFaceConfig(): Record<string, unknown>;
+
+  /** Free the weights, adapters included. The model cannot be used afterwards. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const parameter of this.parameters) parameter.dispose();
+    this.#adapters.dispose();
+    for (const parameter of this.#base) parameter.dispose();
   }
 
-  /** The values of all weights for a pass without gradients; the caller disposes them (tidy). */
+  /** The values of all weights for a pass without gradients, adapters in use included; the caller disposes them (tidy). */
   readWeights(): Weights {
-    this.#alive();
-    return this.#reading(new Map(this.parameters.map(p => [p.name, p.read()])));
+    this.alive();
+    return this.#reading(this.#values());
   }
 
-  #reading(values: ReadonlyMap<string, tf.Tensor>): Weights {
-    return {
-      get: name => values.get(name)!,
-      has: name => values.has(name),
-      frozen: name => !this.#byName.get(name)!.trainable,
+  /** Whether the matrix of a linear module is stored [in, out]. */
+  protected transposed(_module: string): boolean {
+    return false;
+  }
+
+  /** Value and gradients, in the order of the trainable parameters, of a scalar function of the weights. */
+  protected differentiate(
+    loss: (weights: Weights, values: ReadonlyMap<string, tf.Tensor>) => tf.Scalar,
+    seed?: number,
+  ): { value: tf.Scalar; gradients: tf.Tensor[] } {
+    const trained = this.parameters.filter(p => p.trainable);
+    const values = this.#values();
+    const forward = (...given: tf.Tensor[]): tf.Scalar => {
+      const current = new Map(values);
+      trained.forEach((p, i) => {
+        current.set(p.name, given[i]!);
+      });
+      return loss(this.#reading(current, seed), current);
     };
+    const inputs = trained.map(p => values.get(p.name)!);
+    if (inputs.length === 0) return { value: forward(), gradients: [] };
+    const { value, grads } = tf.valueAndGrads(forward)(inputs);
+    return { value: value as tf.Scalar, gradients: grads };
   }
 
-  #pass<T extends tf.Tensor>({ ids, segmentIds }: Rows, work: (packed: Packed, weights: Weights) => T): T {
-    this.#alive();
-    return tf.tidy(() => work(pack(ids, this.config, { segmentIds }), this.readWeights()));
+  /** Gradients of a batch without labels. */
+  protected zeroGradients(): tf.Tensor[] {
+    return this.parameters.filter(p => p.trainable).map(p => tf.zeros([...p.shape]));
   }
 
-  #losses(rows: Rows, keep: Int32Array, labels: Int32Array): Float32Array {
-    const losses = this.#pass(rows, (packed, weights) => {
-      const hidden = decode(packed.ids, weights, this.config, attendWithin(packed), tf.tensor1d(keep, 'int32'));
-      return tokenCrossEntropy(hidden, weights.get(headName(this.config)) as tf.Tensor2D, tf.tensor1d(labels, 'int32'));
-    });
-    try {
-      return losses.dataSync() as Float32Array;
-    } finally {
-      losses.dispose();
-    }
-  }
-
-  #alive(): void {
+  protected alive(): void {
     if (this.#disposed) throw new BadInput({ problem: 'The model was disposed', fix: 'load it again, or dispose it later' });
   }
+
+  #values(): Map<string, tf.Tensor> {
+    const used = this.#adapters.inUse.flatMap(adapter => adapter.parameters);
+    return new Map([...this.#base, ...used].map(p => [p.name, p.read()]));
+  }
+
+  #reading(values: ReadonlyMap<string, tf.Tensor>, seed?: number): Weights {
+    return readWeights({
+      values,
+      parameter: name => this.parameter(name),
+      adapters: this.#adapters.inUse,
+      transposed: module => this.transposed(module),
+      seed,
+    });
+  }
 }
 
-setView(Model, ({ config, size, bytes, parameters }) => {
+setView(Model, model => {
+  const { config, size, bytes, parameters } = model;
   const trainable = parameters.reduce((sum, p) => sum + (p.trainable ? p.size : 0), 0);
-  const weights = parameters.map(p => ({ name: p.name, shape: [...p.shape], trainable: p.trainable }));
+  const owner = new Map([...model.adapters].flatMap(([name, { parameters }]) => parameters.map(p => [p.name, name])));
+  const weights = parameters.map(p => ({
+    name: p.name,
+    shape: [...p.shape],
+    trainable: p.trainable,
+    group: owner.get(p.name) ?? 'base',
+  }));
+  const adapters = Array.from(model.adapters.values(), ({ name, kind }) => ({
+    name,
+    kind,
+    inUse: model.inUse.includes(name),
+  }));
+  const architecture = (model.huggingFaceConfig().architectures as string[])[0];
   return {
     kind: 'model',
-    data: { architecture: 'LlamaForCausalLM', config: { ...config }, parameters: size, trainable, bytes, weights },
+    data: { architecture, config: { ...config }, parameters: size, trainable, bytes, weights, adapters },
   };
 });
-
-/** Attention of every token to the earlier ones of its row or segment. */
-function attendWithin(packed: Packed): Attend {
-  return (q, k, v) => causalAttention(rope(q, packed.queryRope), rope(k, packed.keyRope), v, packed.layout, 1);
-}

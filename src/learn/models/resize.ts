@@ -1,9 +1,6 @@
 import { BadInput } from '../../base/core/index.js';
-import { headName } from './decoder.js';
 import type { Model } from './model.js';
 import { createParameter, type ModelParameter } from './parameter.js';
-
-const EMBEDDING = 'model.embed_tokens.weight';
 
 export interface ResizeOptions {
   /**
@@ -40,7 +37,7 @@ export function resizeVocabulary(
   if (init !== 'mean' && init !== 'zeros')
     throw new BadInput({ problem: 'Unknown init', expected: 'mean or zeros', found: String(init), fix: 'leave it out for mean' });
   if (wanted === old) return model;
-  const resized = [...new Set([EMBEDDING, headName(model.config)])].map(name => resize(model.parameter(name), wanted, init));
+  const resized = model.vocabularyMatrices().map(name => resize(model.parameter(name), wanted, init));
   model.replace(resized, { vocabSize: wanted });
   return model;
 }

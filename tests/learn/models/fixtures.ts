@@ -1,11 +1,14 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { readSafetensorsHeader, readTensor, withFile } from '../../../src/learn/models/files/safetensors.js';
 import type { TrainBatch } from '../../../src/learn/models/index.js';
-import { readSafetensorsHeader, readTensor, withFile } from '../../../src/learn/models/safetensors.js';
 
 /** What transformers computed; see fixtures/make.py. */
 export interface Expected {
   input: { ids: number[][]; attentionMask: number[][] };
+  /** Rows beyond the length from which the model turns its positions otherwise, where there is one. */
+  long?: { ids: number[][]; attentionMask: number[][] };
   greedy: { ids: number[][]; mask: number[][]; count: number; new: number[][]; margin: number[][] };
   batches: TrainBatch[];
   first: { numerator: number; denominator: number };
@@ -17,6 +20,11 @@ export interface Expected {
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 }
+
+/** The decoders whose logits and gradients transformers computed, one or more of every family. */
+export const DECODERS: readonly string[] = readdirSync(fixture(''))
+  .filter(name => existsSync(`${fixture(name)}/expected.safetensors`))
+  .sort();
 
 export async function expected(name: string): Promise<Expected> {
   return JSON.parse(await readFile(`${fixture(name)}/expected.json`, 'utf8')) as Expected;

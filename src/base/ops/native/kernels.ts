@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { NativeOps } from '../../backend/index.js';
 
 /**
@@ -46,4 +46,13 @@ export function softmaxCrossEntropyKernel(
   const attrs = [door.attr.type('T', 'float32'), door.attr.type('Tlabels', 'int32')];
   const [loss, gradient] = door.executeMany('SparseSoftmaxCrossEntropyWithLogits', attrs, [z, labels], 2);
   return { loss: loss as tf.Tensor1D, gradient: gradient as tf.Tensor2D };
+}
+
+/** Uniform numbers in [0, 1) that depend on the seed alone, float32 of this shape. */
+export function randomUniformKernel(door: NativeOps, shape: readonly number[], seed: readonly [number, number]): tf.Tensor {
+  const { attr } = door;
+  const attrs = [attr.type('dtype', 'float32'), attr.type('T', 'int32'), attr.type('Tseed', 'int32')];
+  return tf.tidy(() =>
+    door.execute('StatelessRandomUniform', attrs, [tf.tensor1d([...shape], 'int32'), tf.tensor1d([...seed], 'int32')]),
+  );
 }

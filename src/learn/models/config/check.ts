@@ -1,0 +1,55 @@
+import { BadInput, quote } from '../../../base/core/index.js';
+import type { DecoderConfig } from './types.js';
+
+/** Throws BadInput for a configuration whose parts do not fit each other. */
+export function checkConfig(config: DecoderConfig, file?: string): void {
+  const need = (good: boolean, key: string, expected: string, found: unknown) => {
+    if (good) return;
+    throw new BadInput({
+      problem: 'The model configuration cannot be used',
+      where: { file, key },
+      expected,
+      found: quote(found ?? null),
+    });
+  };
+  const counts = [
+    'vocabSize',
+    'hiddenSize',
+    'intermediateSize',
+    'numHiddenLayers',
+    'numAttentionHeads',
+    'numKeyValueHeads',
+    'headDim',
+    'maxPositionEmbeddings',
+  ] as const;
+  for (const key of counts) need(Number.isInteger(config[key]) && config[key] >= 1, key, 'an integer from 1', config[key]);
+  const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, numExperts, numExpertsPerToken: chosen } = config;
+  need(heads % keyHeads === 0, 'num_key_value_heads', `a divisor of num_attention_heads (${heads})`, keyHeads);
+  need(config.normEps > 0, 'normEps', 'a number above 0', config.normEps);
+  for (const rope of [config.rope, config.localRope]) {
+    if (!rope) continue;
+    const width = Math.floor(config.headDim * rope.partial);
+    need(width % 2 === 0 && width > 0 && rope.partial <= 1, 'head_dim', 'an even number of turned dimensions', width);
+    for (const list of [rope.shortFactor, rope.longFactor])
+      need(!list || list.length === width / 2, 'rope_parameters', `${width / 2} factors of longrope`, list?.length);
+  }
+  if (config.modelType === 'gpt2') {
+    need(!config.rope, 'rope', 'no rotary positions, as GPT-2 learns them', 'rope');
+    need(heads * config.headDim === config.hiddenSize, 'n_embd', `a multiple of n_head (${heads})`, config.hiddenSize);
+    need(keyHeads === heads, 'numKeyValueHeads', `the number of heads (${heads})`, keyHeads);
+  } else need(config.rope !== undefined, 'rope', 'rotary positions', undefined);
+  if (config.mlp === 'experts') {
+    need(Number.isInteger(numExperts) && numExperts! >= 1, 'num_local_experts', 'an integer from 1', numExperts);
+    const few = Number.isInteger(chosen) && chosen! >= 1 && chosen! <= numExperts!;
+    need(few, 'num_experts_per_tok', `an integer from 1 to ${numExperts}`, chosen);
+  }
+  const { layerTypes, slidingWindow: window } = config;
+  need(!layerTypes || layerTypes.length === config.numHiddenLayers, 'layerTypes', 'one type a layer', layerTypes?.length);
+  need(window === undefined || (Number.isInteger(window) && window >= 1), 'sliding_window', 'an integer from 1', window);
+  need(
+    !layerTypes?.includes('sliding_attention') || window !== undefined,
+    'sliding_window',
+    'an integer from 1, as layers slide',
+    window,
+  );
+}

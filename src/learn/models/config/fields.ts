@@ -1,0 +1,90 @@
+import { BadInput, quote } from '../../../base/core/index.js';
+
+/** The keys of a config.json, read with checks: a value of the wrong kind is a BadInput that names file and key. */
+export class Fields {
+  constructor(
+    readonly raw: Readonly<Record<string, unknown>>,
+    readonly file?: string,
+  ) {}
+
+  has(key: string): boolean {
+    return this.raw[key] !== undefined && this.raw[key] !== null;
+  }
+
+  /** An integer from 1. */
+  count(key: string, fallback?: number): number {
+    const value = this.raw[key] ?? fallback;
+    if (Number.isInteger(value) && (value as number) >= 1 && (value as number) < 2 ** 31) return value as number;
+    throw this.wrong(key, 'an integer from 1', value);
+  }
+
+  /** A number above 0. */
+  number(key: string, fallback?: number): number {
+    const value = this.raw[key] ?? fallback;
+    if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+    throw this.wrong(key, 'a number above 0', value);
+  }
+
+  optionalCount(key: string): number | undefined {
+    return this.has(key) ? this.count(key) : undefined;
+  }
+
+  optionalNumber(key: string): number | undefined {
+    return this.has(key) ? this.number(key) : undefined;
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    const value = this.raw[key] ?? fallback;
+    if (typeof value === 'boolean') return value;
+    throw this.wrong(key, 'true or false', value);
+  }
+
+  numbers(key: string): number[] | undefined {
+    if (!this.has(key)) return undefined;
+    const value = this.raw[key];
+    if (Array.isArray(value) && value.every(n => typeof n === 'number' && Number.isFinite(n) && n > 0)) return value.slice();
+    throw this.wrong(key, 'a list of numbers above 0', value);
+  }
+
+  object(key: string): Fields | undefined {
+    if (!this.has(key)) return undefined;
+    const value = this.raw[key];
+    if (typeof value === 'object' && !Array.isArray(value)) return new Fields(value as Record<string, unknown>, this.file);
+    throw this.wrong(key, 'an object', value);
+  }
+
+  /** One of the names of a table. */
+  oneOf<T>(key: string, table: Readonly<Record<string, T>>, fallback?: string): T {
+    const value = this.raw[key] ?? fallback;
+    if (typeof value === 'string' && Object.hasOwn(table, value)) return table[value] as T;
+    throw this.wrong(key, Object.keys(table).join(', '), value);
+  }
+
+  /** Token ids: a number or a list of them. */
+  tokenIds(key: string): number[] {
+    const value = this.raw[key];
+    return (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id) && (id as number) >= 0);
+  }
+
+  /** Refuse a setting that would change the numbers and is not computed here. */
+  refuse(key: string, good: (value: unknown) => boolean, expected: string): void {
+    if (!good(this.raw[key] ?? undefined))
+      throw new BadInput({
+        problem: 'This setting is not supported',
+        where: { file: this.file, key },
+        expected,
+        found: quote(this.raw[key]),
+        fix: 'load a model without it',
+      });
+  }
+
+  wrong(key: string, expected: string, found: unknown): BadInput {
+    return new BadInput({
+      problem: 'The model configuration cannot be used',
+      where: { file: this.file, key },
+      expected,
+      found: quote(found ?? null),
+      fix: 'use the config.json that was saved with the weights',
+    });
+  }
+}

@@ -1,0 +1,196 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { causalAttention, linearCrossEntropy, matmul, rope, softcapped, tokenCrossEntropy } from '../../base/ops/index.js';
+import type { LinearModule } from './adapter.js';
+import { attentionScale, layerWindow } from './attention-settings.js';
+import { type ModelInput, type TrainBatch, targets, unpad } from './batch.js';
+import { type DecoderConfig, toHuggingFace } from './config/index.js';
+import { type Attend, decode } from './decoder.js';
+import { decoderStepper } from './generation/decoder-stepper.js';
+import type { Stepper, StepperOptions } from './generation/stepper.js';
+import { type LossAndGradients, type LossOptions, type LossSum, Model, type OriginalFiles } from './model.js';
+import { headName, modelNames } from './names.js';
+import { type Packed, pack } from './packed.js';
+import type { ModelParameter } from './parameter.js';
+import type { Weights } from './reading.js';
+
+type Rows = Pick<TrainBatch, 'ids' | 'segmentIds'>;
+
+/** A decoder of any of the families. */
+export class DecoderModel extends Model {
+  constructor(
+    readonly config: DecoderConfig,
+    base: readonly ModelParameter[],
+    original: OriginalFiles = {},
+  ) {
+    super(base, original);
+  }
+
+  /**
+   * Logits of every position: [batch, time, vocabSize]. Positions count the real tokens of a row, as transformers'
+   * `generate` does; as rotary embeddings see differences alone, real positions get what transformers' `forward` gives
+   * them for left- and right-padded rows. Padding positions are zeros. Ragged rows count as padded on the right. With
+   * `segmentIds` every segment of a packed row gets the logits it would get alone. Virtual tokens of a soft prompt have none.
+   */
+  override logits(input: ModelInput): tf.Tensor3D {
+    const { ids } = input;
+    const { rows, segmentIds, slots, time } = unpad(input);
+    return this.#pass({ ids: rows, segmentIds }, (packed, weights) => {
+      const keep =
+        packed.slots &&
+        tf.tensor1d(
+          slots.map((_, i) => packed.place(i)),
+          'int32',
+        );
+      const hidden = decode({ ...packed, attend: attendWithin(packed, weights, this.config), keep }, weights, this.config);
+      const head = weights.get(headName(this.config)) as tf.Tensor2D;
+      const flat = softcapped(matmul(hidden, head, false, true), this.config.logitSoftcap);
+      const shape: [number, number, number] = [ids.length, time, this.config.vocabSize];
+      if (slots.length === ids.length * time) return tf.reshape(flat, shape);
+      const spread = tf.unsortedSegmentSum(flat, tf.tensor1d(slots, 'int32'), ids.length * time);
+      return tf.reshape(spread, shape);
+    });
+  }
+
+  /**
+   * Loss and gradients of a batch, summed over its trained tokens. No product works on padding and logits exist for
+   * labelled positions only, so a batch costs what its rows cost one by one. Without a single label everything is zero.
+   */
+  override lossAndGradients(batch: TrainBatch, options: LossOptions = {}): LossAndGradients {
+    this.alive();
+    const { keep, labels, weights: factors, denominator } = targets(batch, this.config);
+    if (keep.length === 0) return { numerator: tf.scalar(0), denominator, unit: 'token', gradients: this.zeroGradients() };
+    return tf.tidy(() => {
+      const packed = this.#pack(batch);
+      const keepT = tf.tensor1d(keep.map(packed.place), 'int32');
+      const labelT = tf.tensor1d(labels, 'int32');
+      const factorT = tf.tensor1d(factors, 'float32');
+      const { logitSoftcap: softcap } = this.config;
+      const name = headName(this.config);
+      const { value, gradients } = this.differentiate((weights, values) => {
+        const attend = attendWithin(packed, weights, this.config);
+        const hidden = decode({ ...packed, attend, keep: keepT }, weights, this.config);
+        const head = weights.get(name) as tf.Tensor2D;
+        const loss = linearCrossEntropy(hidden, head, labelT, factorT, { frozen: weights.frozen(name), softcap });
+        if (!options.extra) return loss;
+        const logits = () => softcapped(tf.matMul(hidden, head, false, true) as tf.Tensor2D, softcap);
+        return tf.add(loss, options.extra({ hidden, head, labels: labelT, logits, weights: values }));
+      }, options.seed);
+      packed.dispose();
+      return { numerator: value, denominator, unit: 'token' as const, gradients };
+    });
+  }
+
+  override lossSum(batch: TrainBatch): LossSum {
+    const { keep, labels, weights, denominator } = targets(batch, this.config);
+    if (keep.length === 0) return { numerator: 0, denominator, unit: 'token' };
+    const losses = this.#losses(batch, keep, labels);
+    let numerator = 0;
+    losses.forEach((loss, i) => {
+      numerator += loss * weights[i]!;
+    });
+    return { numerator, denominator, unit: 'token' };
+  }
+
+  /**
+   * What every token of the rows costs the model, in nats, whether it is trained or not: `[row][t]` is −log p(ids[t] |
+   * earlier ids), NaN for t = 0, which nothing predicts, and likewise for the first token of every segment of packed rows.
+   */
+  override tokenLosses({ ids, segmentIds }: { ids: number[][]; segmentIds?: number[][] }): number[][] {
+    const { keep, labels } = targets({ ids, labels: ids, segmentIds }, this.config);
+    const losses = keep.length > 0 ? this.#losses({ ids, segmentIds }, keep, labels) : new Float32Array(0);
+    let next = 0;
+    return ids.map((row, b) =>
+      row.map((_, t) => {
+        const first = t === 0 || (segmentIds && segmentIds[b]![t] !== segmentIds[b]![t - 1]);
+        return first ? Number.NaN : losses[next++]!;
+      }),
+    );
+  }
+
+  override stepper(options: StepperOptions = {}): Stepper {
+    this.alive();
+    return decoderStepper(this, options);
+  }
+
+  override linearModules(): LinearModule[] {
+    const names = modelNames(this.config);
+    const others = new Set([names.embedding, names.positions, names.head].map(module => `${module}.weight`));
+    const { transposed } = names;
+    return this.baseParameters
+      .filter(({ name, shape }) => shape.length === 2 && name.endsWith('.weight') && !others.has(name))
+      .map(({ name, shape }) => {
+        const [outFeatures, inFeatures] = (transposed ? [shape[1], shape[0]] : shape) as [number, number];
+        return { module: name.slice(0, -'.weight'.length), inFeatures, outFeatures, transposed };
+      });
+  }
+
+  override vocabularyMatrices(): string[] {
+    return [...new Set([`${modelNames(this.config).embedding}.weight`, headName(this.config)])];
+  }
+
+  override huggingFaceConfig(): Record<string, unknown> {
+    return toHuggingFace(this.config, this.original.config);
+  }
+
+  protected override transposed(): boolean {
+    return modelNames(this.config).transposed;
+  }
+
+  #pack({ ids, segmentIds }: Rows): Packed {
+    const virtualTokens = this.inUse.reduce((sum, name) => sum + this.adapters.get(name)!.virtualTokens, 0);
+    return pack(ids, this.config, { segmentIds, virtualTokens });
+  }
+
+  #pass<T extends tf.Tensor>(rows: Rows, work: (packed: Packed, weights: Weights) => T): T {
+    this.alive();
+    return tf.tidy(() => work(this.#pack(rows), this.readWeights()));
+  }
+
+  #losses(rows: Rows, keep: Int32Array, labels: Int32Array): Float32Array {
+    const losses = this.#pass(rows, (packed, weights) => {
+      const attend = attendWithin(packed, weights, this.config);
+      const keepT = tf.tensor1d(keep.map(packed.place), 'int32');
+      const hidden = decode({ ...packed, attend, keep: keepT }, weights, this.config);
+      const head = weights.get(headName(this.config)) as tf.Tensor2D;
+      return tokenCrossEntropy(hidden, head, tf.tensor1d(labels, 'int32'), { softcap: this.config.logitSoftcap });
+    });
+    try {
+      return losses.dataSync() as Float32Array;
+    } finally {
+      losses.dispose();
+    }
+  }
+}
+
+/** Attention of every token to the earlier ones of its row or segment. */
+function attendWithin(packed: Packed, weights: Weights, config: DecoderConfig): Attend {
+  return (q, k, v, layer) => {
+    const [queries, keys, values] = turned(q, k, v, layer, packed, weights);
+    return causalAttention(queries, keys, values, packed.layout, attentionOptions(config, layer, packed));
+  };
+}
+
+/** Queries, keys and values as attention takes them: rotated, and with a prefix in the place of virtual tokens. */
+export function turned(
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  layer: number,
+  packed: Packed,
+  weights: Weights,
+): [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D] {
+  const tables = packed.rope(layer);
+  const [queries, keys] = tables ? [rope(q, tables.query), rope(k, tables.key)] : [q, k];
+  const prefix = packed.slots && weights.prefix(layer);
+  return prefix ? [queries, packed.prefixed(prefix.keys, keys), packed.prefixed(prefix.values, v)] : [queries, keys, v];
+}
+
+/** How a layer attends within {@link Packed.layout}. */
+export function attentionOptions(
+  config: DecoderConfig,
+  layer: number,
+  packed: Packed,
+): { scale: number; window?: number; softcap?: number } {
+  const scale = packed.rope(layer) ? 1 : attentionScale(config, layer);
+  return { scale, window: layerWindow(config, layer), softcap: config.attentionSoftcap };
+}

@@ -1,0 +1,97 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { use } from '../../../base/backend/index.js';
+import { Interrupted, progress } from '../../../base/core/index.js';
+import { architectureOf } from '../architecture.js';
+import type { Model } from '../model.js';
+import { fillParameter, type ModelParameter, type ParameterFill } from '../parameter.js';
+import { checkIndex, type FoundTensor, matchWeights, nonFiniteError } from './check.js';
+import { type HubOptions, localFolder } from './hub.js';
+import { exists, readJson } from './json.js';
+import { readPieces } from './pieces.js';
+import { readSafetensorsHeader, withFile } from './safetensors.js';
+import { notADirectory, type WeightFile, weightFiles } from './shards.js';
+
+/** Options of {@link load}; those of the hub matter for a model that is downloaded. */
+export interface LoadOptions extends HubOptions {
+  /** Load weights with NaN or infinite values too, which is an error otherwise. */
+  allowNonFinite?: boolean;
+}
+
+/**
+ * Load a model: a directory as transformers writes it, or the name of one on the Hugging Face hub (`owner/name`,
+ * `owner/name@revision`), which is downloaded once and kept. Read are config.json and model.safetensors, or shards with
+ * model.safetensors.index.json; float32, float16 and bfloat16 weights become float32. Memory grows by the weights and a few
+ * megabytes. Throws BadInput, before any weight is allocated, for an unknown architecture and for missing, unknown or mis-shaped
+ * weights, all of them listed; a load that fails leaves nothing behind. Where no backend was chosen yet, `backend.use()` chooses.
+ */
+export async function load(source: string, options: LoadOptions = {}): Promise<Model> {
+  const dir = await localFolder(source, options);
+  if ((await stat(dir).catch(() => undefined))?.isFile()) throw notADirectory(dir);
+  const configFile = join(dir, 'config.json');
+  const rawConfig = await readJson(configFile);
+  const { specs, canonical, make } = architectureOf(rawConfig, configFile);
+  const generationFile = join(dir, 'generation_config.json');
+  const generation = (await exists(generationFile)) ? await readJson(generationFile) : undefined;
+  const files = await weightFiles(dir);
+  const found = await tensorsIn(files);
+  checkIndex(files, found, dir);
+  const matched = matchWeights(specs, found, canonical, dir);
+  if (!tf.engine().backendName) await use();
+  const parameters = await readWeights(matched, files, dir, options);
+  return make(
+    specs.map(({ name }) => parameters.get(name)!),
+    { config: rawConfig, generation },
+  );
+}
+
+/** The tensors of all files, from their headers. */
+async function tensorsIn(files: readonly WeightFile[]): Promise<FoundTensor[]> {
+  const found: FoundTensor[] = [];
+  for (const { path: file } of files)
+    for (const entry of await withFile(file, handle => readSafetensorsHeader(handle, file))) found.push({ ...entry, file });
+  return found;
+}
+
+/** Read the matched tensors, file after file in the order of their bytes. Either all are returned, or all are freed. */
+async function readWeights(
+  matched: ReadonlyMap<string, FoundTensor>,
+  files: readonly WeightFile[],
+  dir: string,
+  { allowNonFinite = false, signal }: LoadOptions,
+): Promise<Map<string, ModelParameter>> {
+  const names = new Map(Array.from(matched, ([name, tensor]) => [tensor, name]));
+  const total = [...matched.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  const report = progress(`load ${dir}`, { total, unit: 'B' });
+  const made = new Map<string, ModelParameter>();
+  const broken: string[] = [];
+  let filling: ParameterFill | undefined;
+  let done = 0;
+  try {
+    for (const { path } of files)
+      await withFile(path, async handle => {
+        const tensors = [...names.keys()].filter(({ file }) => file === path).sort((a, b) => a.offset - b.offset);
+        for await (const { entry, values, last } of readPieces(handle, tensors, path)) {
+          if (signal?.aborted) throw new Interrupted({ problem: 'loading was stopped', where: { file: dir } });
+          const name = names.get(entry as FoundTensor)!;
+          filling ??= fillParameter(name, entry.shape);
+          filling.write(values);
+          done += values.length * (entry.dtype === 'F32' ? 4 : 2);
+          report.update(done);
+          if (!last) continue;
+          if (!filling.finite) broken.push(entry.name);
+          made.set(name, filling.finish());
+          filling = undefined;
+        }
+      });
+    if (broken.length > 0 && !allowNonFinite) throw nonFiniteError(broken, dir);
+  } catch (error) {
+    filling?.dispose();
+    for (const parameter of made.values()) parameter.dispose();
+    throw error;
+  } finally {
+    report.finish();
+  }
+  return made;
+}

@@ -1,0 +1,156 @@
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { BadInput, quote, writeFileAtomic } from '../../../base/core/index.js';
+import { exists, readJson } from '../files/json.js';
+import { printable, readSafetensorsHeader, readTensor, type TensorEntry, withFile } from '../files/safetensors.js';
+import { safetensorsChunks } from '../files/write.js';
+import { baseWeight } from './base.js';
+import { type FiledSpec, PeftConfig, type PeftFormat, type PlannedTensor } from './format.js';
+import type { Adapter, BaseModel } from './seam.js';
+
+/** Which of a model's adapters, and what it is called. */
+export interface AdapterFileOptions {
+  /** Name of the adapter in the model. Default 'default', or for saving the only one there is. */
+  name?: string;
+}
+
+const CONFIG = 'adapter_config.json';
+const WEIGHTS = 'adapter_model.safetensors';
+
+/**
+ * Write an adapter as PEFT's `save_pretrained` does: adapter_model.safetensors with PEFT's names and adapter_config.json, each
+ * whole or not at all, the configuration last.
+ */
+export async function writeAdapter(adapter: Adapter, dir: string): Promise<void> {
+  const { config, tensors } = adapter.toPeft();
+  const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const headers = sorted.map(({ name, parameter: { shape, size } }) => ({ name, shape, size }));
+  const values = (index: number) => {
+    const tensor = sorted[index]!.parameter.read();
+    try {
+      return tensor.dataSync() as Float32Array;
+    } finally {
+      tensor.dispose();
+    }
+  };
+  await writeFileAtomic(join(dir, WEIGHTS), safetensorsChunks(headers, values));
+  await writeFileAtomic(join(dir, CONFIG), `${JSON.stringify(config, undefined, 2)}\n`);
+}
+
+/** An adapter of a folder, ready to be built on the model it was checked against. */
+export interface ReadAdapter {
+  readonly spec: FiledSpec;
+  readonly values: ReadonlyMap<string, Float32Array>;
+}
+
+/**
+ * Read the adapter in `dir` and check it against `model`: its modules must exist there and every tensor must have the shape this
+ * model asks for. Nothing of a tensor's size is allocated before; the model is not touched. Throws BadInput listing what is
+ * missing, unknown or of another shape.
+ */
+export async function readAdapter(model: BaseModel, dir: string, formats: readonly PeftFormat[]): Promise<ReadAdapter> {
+  const file = join(dir, CONFIG);
+  const config = new PeftConfig(await readJson(file), file);
+  const type = config.values.peft_type;
+  const format = formats.find(({ peftType }) => peftType === type);
+  if (!format)
+    throw new BadInput({
+      problem: 'This kind of adapter is not known',
+      where: { file, key: 'peft_type' },
+      expected: formats.map(({ peftType }) => peftType).join(', '),
+      found: quote(type ?? null),
+      fix: 'merge it into its base with PEFT (merge_and_unload) and load the merged model',
+    });
+  const weights = join(dir, WEIGHTS);
+  await refusePickle(dir, weights);
+  const spec = format.spec(config);
+  const plan = spec.plan(model);
+  const values = await withFile(weights, async handle => {
+    const entries = await readSafetensorsHeader(handle, weights);
+    const carried = checkPlan(plan, entries, model, weights);
+    const read = new Map<string, Float32Array>();
+    for (const entry of entries) {
+      const tensor = await readTensor(handle, entry, weights);
+      const bad = tensor.findIndex(value => !Number.isFinite(value));
+      if (bad >= 0)
+        throw new BadInput({
+          problem: 'A weight of the adapter is not a number',
+          where: { file: weights, key: entry.name },
+          found: `${tensor[bad]} at position ${bad}`,
+          fix: 'use an earlier checkpoint: this training has diverged',
+        });
+      const base = carried.get(entry.name);
+      if (base) checkCarried(model, base, tensor, weights);
+      else read.set(entry.name, tensor);
+    }
+    return read;
+  });
+  return { spec, values };
+}
+
+/**
+ * Throws BadInput unless plan and file agree. Returns the tensors that are weights of the base which PEFT wrote along (those of
+ * targeted or resized embeddings), with their names in the base.
+ */
+function checkPlan(
+  plan: readonly PlannedTensor[],
+  entries: readonly TensorEntry[],
+  model: BaseModel,
+  file: string,
+): Map<string, string> {
+  const wanted = new Map(plan.map(tensor => [tensor.file, tensor.shape]));
+  const found = new Map(entries.map(entry => [entry.name, entry.shape]));
+  const carried = new Map<string, string>();
+  const unknown: string[] = [];
+  const misshaped: string[] = [];
+  const compare = (name: string, shape: readonly number[], expected: readonly number[]) => {
+    if (shape.join() !== expected.join()) misshaped.push(`${name} is [${shape.join(', ')}] instead of [${expected.join(', ')}]`);
+  };
+  for (const [name, shape] of found) {
+    const expected = wanted.get(name);
+    const base = name.replace(/^base_model\.model\./, '').replace(/\.base_layer\.(weight|bias)$/, '.$1');
+    const weight = expected || base === name ? undefined : baseWeight(model, base);
+    if (weight) carried.set(name, base);
+    if (expected ?? weight) compare(name, shape, expected ?? weight!.shape);
+    else unknown.push(name);
+  }
+  const missing = [...wanted.keys()].filter(name => !found.has(name));
+  const list = (label: string, names: readonly string[]) => {
+    const more = names.length > 12 ? `; and ${names.length - 12} more` : '';
+    return names.length > 0 ? [`${label}: ${names.slice(0, 12).map(printable).join('; ')}${more}`] : [];
+  };
+  const problems = [
+    ...list('of another shape', misshaped),
+    ...list('missing', missing),
+    ...list('that the model has no place for', unknown),
+  ];
+  if (problems.length > 0)
+    throw new BadInput({
+      problem: `The adapter does not fit this model – ${problems.join('. ')}`,
+      where: { file },
+      fix: 'load it on the base it was trained on (base_model_name_or_path in adapter_config.json); after tokens were added, resize the vocabulary first',
+    });
+  return carried;
+}
+
+function checkCarried(model: BaseModel, name: string, values: Float32Array, file: string): void {
+  const weight = baseWeight(model, name)!.read();
+  const own = weight.dataSync();
+  tf.dispose(weight);
+  if (values.every((value, i) => value === own[i])) return;
+  throw new BadInput({
+    problem: 'The adapter brings a base weight of its own, which is not that of this model',
+    where: { file, key: name },
+    fix: 'load it on the base it was trained on; for one whose embeddings were trained too, name them in modules_to_save',
+  });
+}
+
+async function refusePickle(dir: string, weights: string): Promise<void> {
+  if ((await exists(weights)) || !(await exists(join(dir, 'adapter_model.bin')))) return;
+  throw new BadInput({
+    problem: 'The weights are a Python pickle, which can run code when it is read',
+    where: { file: join(dir, 'adapter_model.bin') },
+    expected: WEIGHTS,
+    fix: 'save the adapter with safe_serialization=True (PEFT)',
+  });
+}

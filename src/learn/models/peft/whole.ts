@@ -1,0 +1,80 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { BadInput } from '../../../base/core/index.js';
+import { createParameter, type ModelParameter } from '../parameter.js';
+import { baseWeight, moduleNames, type Site } from './base.js';
+import type { PlannedTensor } from './format.js';
+import type { BaseModel } from './seam.js';
+
+/** Which weights an adapter trains as a whole beside its small ones. */
+export interface WholeRule {
+  /** Modules named by the end of their name. */
+  modulesToSave: readonly string[];
+  bias: 'none' | 'all' | 'lora_only';
+}
+
+/** A weight of the base that an adapter has a copy of, and trains. */
+export interface WholeWeight extends PlannedTensor {
+  /** Name of the base's weight. */
+  readonly weight: string;
+  /** Name of the copy in an adapter called `adapter`. */
+  parameterName(adapter: string): string;
+}
+
+/** The weights a rule names: those of `modules_to_save`, and biases. */
+export function wholeWeights(model: BaseModel, rule: WholeRule, targeted: readonly Site[]): WholeWeight[] {
+  const found = new Map<string, WholeWeight>();
+  for (const target of rule.modulesToSave) {
+    // PEFT asks for the end of the name alone: "norm" is every module whose name ends so.
+    const modules = moduleNames(model).filter(name => name.endsWith(target));
+    if (modules.length === 0)
+      throw new BadInput({
+        problem: 'No module of the model has this name',
+        where: { key: 'modulesToSave' },
+        found: target,
+        fix: 'name modules as in model.parameters, without .weight',
+      });
+    for (const module of modules)
+      for (const { weight, shape } of weightsOf(model, module))
+        found.set(weight, {
+          weight,
+          shape,
+          file: `base_model.model.${weight}`,
+          parameterName: adapter => `${module}.modules_to_save.${adapter}${weight.slice(module.length)}`,
+        });
+  }
+  if (rule.bias === 'none') return [...found.values()];
+  const adapted = new Set(targeted.map(({ module }) => module));
+  for (const { name, shape } of model.parameters) {
+    const module = name.replace(/\.bias$/, '');
+    if (module === name || found.has(name) || (rule.bias === 'lora_only' && !adapted.has(module))) continue;
+    const file = adapted.has(module) ? `base_model.model.${module}.base_layer.bias` : `base_model.model.${name}`;
+    found.set(name, { weight: name, shape, file, parameterName: adapter => `${name}.${adapter}` });
+  }
+  return [...found.values()];
+}
+
+/** Copies of the base's weights, or these values. */
+export function createWhole(
+  model: BaseModel,
+  whole: WholeWeight,
+  adapter: string,
+  values?: ReadonlyMap<string, Float32Array>,
+): ModelParameter {
+  const name = whole.parameterName(adapter);
+  const given = values?.get(whole.file);
+  if (given) return createParameter(name, whole.shape, given);
+  const tensor = baseWeight(model, whole.weight)!.read();
+  try {
+    return createParameter(name, whole.shape, tensor.dataSync() as Float32Array);
+  } finally {
+    tf.dispose(tensor);
+  }
+}
+
+function weightsOf(model: BaseModel, module: string): { weight: string; shape: readonly number[] }[] {
+  const inside = model.parameters.filter(({ name }) => name.startsWith(`${module}.`));
+  if (inside.length > 0) return inside.map(({ name, shape }) => ({ weight: name, shape }));
+  // The head of a tied model.
+  const weight = `${module}.weight`;
+  return [{ weight, shape: baseWeight(model, weight)!.shape }];
+}

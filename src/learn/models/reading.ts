@@ -1,0 +1,75 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { linear } from '../../base/ops/index.js';
+import type { Adapter, Sublayer } from './adapter.js';
+import type { ModelParameter } from './parameter.js';
+
+/** The weights of one pass, by Hugging Face name, with the adapters that are in use. */
+export interface Weights {
+  get(name: string): tf.Tensor;
+  has(name: string): boolean;
+  /** A frozen weight gets no gradient. */
+  frozen(name: string): boolean;
+  /** y = x · Wᵀ + b of the linear module of this name (without ".weight"). */
+  project(x: tf.Tensor2D, module: string): tf.Tensor2D;
+  /** What a sub-layer gives to the residual stream. */
+  behind(y: tf.Tensor2D, at: Sublayer): tf.Tensor2D;
+  /** Embeddings of the virtual tokens before every row. */
+  prompt(): tf.Tensor2D | undefined;
+  /** Keys and values that stand for the virtual tokens in a layer. */
+  prefix(layer: number): { keys: tf.Tensor2D; values: tf.Tensor2D } | undefined;
+  /** Virtual tokens before every row. */
+  readonly virtualTokens: number;
+}
+
+/** What {@link readWeights} makes a pass from. */
+export interface ReadingSource {
+  /** Values of this pass by parameter name. */
+  values: ReadonlyMap<string, tf.Tensor>;
+  parameter(name: string): ModelParameter;
+  /** Adapters in use, in the order in which they wrap the base. */
+  adapters: readonly Adapter[];
+  /** Whether the matrix of a module is stored [in, out]. */
+  transposed(module: string): boolean;
+  /** Seed of dropout masks; none without. */
+  seed?: number;
+}
+
+/** The weights of a pass, adapters included. */
+export function readWeights({ values, parameter, adapters, transposed, seed }: ReadingSource): Weights {
+  const has = (name: string) => values.has(name);
+  const base = (name: string) => values.get(name)!;
+  const passes = adapters.map(adapter => adapter.pass({ value: own => values.get(own.name)!, weight: base, has, seed }));
+  const replacing = passes.filter(pass => pass.weight);
+  const get = (name: string) =>
+    replacing.reduce<() => tf.Tensor>(
+      (inner, pass) => () => pass.weight!(name, inner) ?? inner(),
+      () => base(name),
+    )();
+  const frozen = (name: string) => !parameter(name).trainable;
+  const plain = (module: string) => (x: tf.Tensor2D) => {
+    const bias = has(`${module}.bias`) ? (get(`${module}.bias`) as tf.Tensor1D) : undefined;
+    const options = { frozen: isFrozen(module), transposed: transposed(module) };
+    return linear(x, get(`${module}.weight`) as tf.Tensor2D, bias, options);
+  };
+  // A weight or bias that an adapter replaces is differentiated, as is one of two that is trained.
+  const isFrozen = (module: string) =>
+    replacing.length === 0 && frozen(`${module}.weight`) && (!has(`${module}.bias`) || frozen(`${module}.bias`));
+  const projecting = passes.filter(pass => pass.project);
+  const behind = passes.filter(pass => pass.behind);
+  const prompting = passes.find(pass => pass.prompt);
+  const prefixing = passes.find(pass => pass.prefix);
+  return {
+    get,
+    has,
+    frozen: name => replacing.length === 0 && frozen(name),
+    project: (x, module) =>
+      projecting.reduce<(x: tf.Tensor2D) => tf.Tensor2D>(
+        (inner, pass) => x => pass.project!(module, x, inner) ?? inner(x),
+        plain(module),
+      )(x),
+    behind: (y, at) => behind.reduce((y, pass) => pass.behind!(y, at), y),
+    prompt: () => prompting?.prompt?.(),
+    prefix: layer => prefixing?.prefix?.(layer),
+    virtualTokens: adapters.reduce((sum, { virtualTokens }) => sum + virtualTokens, 0),
+  };
+}
