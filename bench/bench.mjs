@@ -4,7 +4,11 @@ import { BadUsage, usage } from './usage.mjs';
 const benches = {
   packing: () => import('./packing.mjs').then(module => module.benchPacking),
   setup: () => import('./peer.mjs').then(module => module.setUp),
+  generate: () => import('./generate.mjs').then(module => module.benchGenerate),
   encode: () => import('./encode.mjs').then(module => module.benchEncode),
+  lora: () => import('./lora.mjs').then(module => module.benchLora),
+  load: () => import('./load.mjs').then(module => module.benchLoad),
+  profile: () => import('./profile.mjs').then(module => module.benchProfile),
   sft: () => import('./sft.mjs').then(module => module.benchSft),
 };
 

@@ -162,7 +162,14 @@ function backend({ retry }) {
   // With an NVIDIA driver the GPU build is tried first; where it fails, native is still there.
   const gpu = existsSync('/proc/driver/nvidia/version');
   const key = () =>
-    sha(process.platform, process.arch, process.versions.node.split('.')[0], gpu, readFileSync(inRoot('package-lock.json')));
+    sha(
+      process.platform,
+      process.arch,
+      process.versions.node.split('.')[0],
+      gpu,
+      readFileSync(inRoot('package-lock.json')),
+      readFileSync(inRoot('src/base/backend/fused/kernels.cc')),
+    );
   return {
     title: 'backend',
     size: `TensorFlow's library from PyPI's wheel${gpu ? ' with its CUDA libraries, 3.4 GB' : ', 274 MB'} to download once per user; a small binding compiled with g++`,

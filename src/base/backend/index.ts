@@ -12,10 +12,7 @@ export {
   assignResource,
   createResource,
   destroyResource,
-  FILL_STEP,
-  fillResource,
   type Resource,
-  type ResourceFill,
   readResource,
 } from './native-resource.js';
 export { available } from './probe.js';

@@ -1,6 +1,6 @@
 import type * as Tf from '@tensorflow/tfjs-core';
 import { tfjs } from './gradients.js';
-import type { NodeBackend } from './native.js';
+import { loadedFused, type NodeBackend } from './native.js';
 import { current } from './use.js';
 
 /** TensorFlow's element types that tfjs can carry, and `resource` for handles. */
@@ -37,6 +37,8 @@ export interface NativeOps {
   readonly attr: AttrMaker;
   /** Whether TensorFlow computes on a GPU. */
   readonly gpu: boolean;
+  /** Whether the ops of `fused/kernels.cc` are registered. Tests switch it off to try the forms that do without. */
+  fused: boolean;
 }
 
 let door: NativeOps | undefined;
@@ -74,5 +76,6 @@ function open(backend: NodeBackend): NativeOps {
       shape: (name, value) => ({ name, type: more.shape, value }),
     },
     gpu: backend.isUsingGpuDevice,
+    fused: loadedFused(),
   };
 }

@@ -78,67 +78,6 @@ export function destroyResource(resource: Resource): void {
   countBytes(-resource.bytes);
 }
 
-/** A variable being filled: see {@link fillResource}. */
-export interface ResourceFill {
-  /**
-   * Copy values to their place, counted in elements; places but the last begin at multiples of {@link FILL_STEP}. When this
-   * returns, the array may be written to again.
-   * @returns the sum of the values: where it is finite, each of them is.
-   */
-  write(values: Float32Array, at: number): number;
-  /** The variable. What was not written is undefined. */
-  finish(): Resource;
-  /** Give up; nothing stays. Does nothing after {@link finish}. */
-  dispose(): void;
-}
-
-/** Elements between the places of {@link ResourceFill.write}: TensorFlow shares a part of a tensor only where it is aligned. */
-export const FILL_STEP = 1024;
-
-/**
- * A new variable whose values come piece by piece, so that a large weight is never twice in memory: TensorFlow allocates it
- * (`Empty`) and each piece is copied to its rows (`InplaceUpdate` on a slice, which shares the memory). ResourceStridedSliceAssign
- * would do the same, but makes every later read of the variable a copy. Not for a GPU: there whole values are sent at once.
- */
-export function fillResource(shape: readonly number[]): ResourceFill {
-  const tf = ops();
-  const { attr } = tf;
-  const { tensor1d, reshape, sum, tidy, keep } = tfjs();
-  const size = shape.reduce((a, b) => a * b, 1);
-  const float = attr.type('T', 'float32');
-  const flat = tidy(() =>
-    keep(tf.execute('Empty', [attr.type('dtype', 'float32'), attr.bool('init', false)], [tensor1d([size], 'int32')])),
-  );
-  return {
-    write: (values, at) =>
-      tidy(() => {
-        const piece = tfjs().tensor2d(values, [1, values.length]);
-        const whole = values.length === size;
-        const place = whole
-          ? flat
-          : tf.execute(
-              'Slice',
-              [float, attr.type('Index', 'int32')],
-              [flat, tensor1d([at], 'int32'), tensor1d([values.length], 'int32')],
-            );
-        tf.execute('InplaceUpdate', [float], [reshape(place, [1, values.length]), tensor1d([0], 'int32'), piece]);
-        return sum(piece).dataSync()[0]!;
-      }),
-    finish() {
-      const value = reshape(flat, [...shape]);
-      flat.dispose();
-      try {
-        return createResource(value);
-      } finally {
-        value.dispose();
-      }
-    },
-    dispose: () => {
-      if (!flat.isDisposed) flat.dispose();
-    },
-  };
-}
-
 function ops(): NativeOps {
   const door = native();
   if (door) return door;

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Unavailable } from '../core/index.js';
 import { whyNoGpu } from './gpu.js';
 import { tfjs } from './gradients.js';
 import { inspect } from './install/cache.js';
+import { fusedKernelsPath } from './install/fused.js';
 import { type Recipe, recipeFor } from './install/recipe.js';
 
 const require = createRequire(import.meta.url);
@@ -23,6 +25,8 @@ export interface LoadedNative {
   /** Whether TensorFlow computes on a GPU. */
   gpu: boolean;
   folder: string;
+  /** Whether our own fused kernels were loaded beside it; without them TensorFlow's do the work. */
+  fused: boolean;
   /** cuda: why no GPU is used. */
   note?: string;
 }
@@ -72,8 +76,35 @@ export function loadNative(kind: 'native' | 'cuda'): LoadedNative {
   tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, recipe.tfjsPackage), 3);
   const gpu = binding.isUsingGpuDevice();
   const { folder } = recipe;
-  loaded = { kind, version: binding.TF_Version, gpu, folder, note: kind === 'cuda' && !gpu ? whyNoGpu(folder) : undefined };
+  const fused = !gpu && loadFusedKernels(recipe);
+  loaded = {
+    kind,
+    version: binding.TF_Version,
+    gpu,
+    folder,
+    fused,
+    note: kind === 'cuda' && !gpu ? whyNoGpu(folder) : undefined,
+  };
   return loaded;
+}
+
+/** Register the fused kernels with the TensorFlow that was loaded. `TUNEBOOK_FUSED=0` leaves them out. */
+function loadFusedKernels(recipe: Recipe): boolean {
+  if (process.env.TUNEBOOK_FUSED === '0') return false;
+  const path = fusedKernelsPath(recipe);
+  if (!existsSync(path)) return false;
+  try {
+    require(path);
+    return true;
+  } catch {
+    // Compiled for another C++ library, say: everything works without them.
+    return false;
+  }
+}
+
+/** Whether the fused kernels are there, when a TensorFlow is loaded. */
+export function loadedFused(): boolean {
+  return loaded?.fused ?? false;
 }
 
 /** Which TensorFlow build this process has loaded, if any. */

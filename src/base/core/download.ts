@@ -48,13 +48,14 @@ export async function download(job: Download): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const partial = `${path}.partial`;
   const bar = progress(`downloading ${name}`, { total: size, unit: 'B' });
-  let [idle, wrong] = [0, 0];
+  let [idle, wrong, furthest] = [0, 0, 0];
   let lastError: unknown;
   try {
     while (idle < ATTEMPTS) {
       if (idle > 0) await pause(PAUSE * 2 ** (idle - 1), job.signal);
       const out = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o644);
       const begin = (await out.stat()).size;
+      furthest = Math.max(furthest, begin);
       try {
         await fill(out, begin, job, done => bar.update(done));
         await verify(out, job);
@@ -67,7 +68,10 @@ export async function download(job: Download): Promise<void> {
           if (++wrong === 2) break;
         } else if (error instanceof TunebookError) throw error;
         else if (isDiskError(error)) throw diskError(name, error);
-        idle = (await out.stat()).size > begin ? 0 : idle + 1;
+        // Further than ever: a server that makes one begin anew again and again gains nothing.
+        const reached = (await out.stat()).size;
+        idle = reached > furthest ? 0 : idle + 1;
+        furthest = Math.max(furthest, reached);
         continue;
       } finally {
         await out.close();

@@ -48,3 +48,25 @@ export function setRenderer(renderer: Renderer): void {
 export function renderer(): Renderer | undefined {
   return (globalThis as Record<symbol, unknown>)[RENDERER] as Renderer | undefined;
 }
+
+/** An object whose view changes, and which says when it does. */
+export interface Changing extends Viewable {
+  /** Call `listener` after every change; returns the function that unsubscribes. */
+  onChange(listener: () => void): () => void;
+}
+
+/** Shows an object in the notebook and draws it anew in place as it changes; undefined where there is no notebook. */
+export type Follower = (
+  object: Changing,
+) => { /** The last state is shown before this resolves. */ stop(): Promise<void> } | undefined;
+
+const FOLLOWER = Symbol.for('tunebook.follower');
+
+/** `show` registers itself here too, so that an object can be watched while it changes. */
+export function setFollower(follower: Follower): void {
+  (globalThis as Record<symbol, unknown>)[FOLLOWER] = follower;
+}
+
+export function follower(): Follower | undefined {
+  return (globalThis as Record<symbol, unknown>)[FOLLOWER] as Follower | undefined;
+}

@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type NativeOps, native } from '../backend/index.js';
 import { fused } from './fused.js';
 import { gather } from './gather.js';
 import { batchMatmul } from './matmul.js';
+import { attentionFused, attentionGradFused } from './native/fused.js';
 import type { RaggedLayout } from './ragged.js';
 import { softcapped } from './softcap.js';
 
@@ -9,7 +11,7 @@ import { softcapped } from './softcap.js';
 export interface AttentionOptions {
   /** Factor of the scores. 1/√headDim unless told; 1 when the rotation of the queries has it already ({@link ropeTable}). */
   scale?: number;
-  /** A query sees the keys less than this many tokens back: one of the layout's windows. */
+  /** A query sees the keys less than this many tokens back. All before it unless told. */
   window?: number;
   softcap?: number;
 }
@@ -21,13 +23,12 @@ export interface AttentionOptions {
  * P = softmax(scale · Q Kᵀ + mask), O = P V.
  *
  * Gradient: dV = Pᵀ dO; dS = P ∘ (dO Vᵀ − Σ(dO ∘ O)); dQ = scale · dS K; dK = scale · dSᵀ Q. The row sums of dP ∘ P are
- * those of dO ∘ O (Dao et al. 2022), a head's width to add up instead of a row's length.
+ * those of dO ∘ O (Dao et al. 2022), a head's width to add up instead of a row's length. With a soft cap c (Gemma 2) scores S
+ * become c · tanh(S / c) before the mask, and dS is multiplied by 1 − tanh².
  *
  * @param q [tokens, heads · headDim]
  * @param k [tokens, keyHeads · headDim]
  * @param v [tokens, keyHeads · headDim]
- * With a soft cap c (Gemma 2) scores S become c · tanh(S / c) before the mask, and dS is multiplied by 1 − tanh².
- *
  * @param layout where the rows lie, see {@link RaggedLayout}
  * @returns [tokens, heads · headDim]
  */
@@ -41,13 +42,14 @@ export function causalAttention(
   const { tokens, heads, keyHeads } = layout;
   const headDim = q.shape[1] / heads;
   const { scale = 1 / Math.sqrt(headDim), window, softcap } = options;
-  const mask = window === undefined ? layout.mask : layout.windowed(window);
+  const door = native();
+  if (door?.fused && !softcap) return attentionByKernel(door, times(q, scale), k, v, layout, window);
   return fused<tf.Tensor2D>([q, k, v], save => {
     const keys = besideKeys(k, layout);
     const values = besideKeys(v, layout);
     const queries = times(besideQueries(q, layout), scale);
     const scores = softcapped(batchMatmul(queries, keys, false, true), softcap);
-    const p = tf.softmax(tf.add(scores, mask)) as tf.Tensor3D;
+    const p = tf.softmax(tf.add(scores, layout.windowed(window ?? Number.POSITIVE_INFINITY))) as tf.Tensor3D;
     const out = batchMatmul(p, values);
     if (softcap) save(queries, keys, values, p, out, scores);
     else save(queries, keys, values, p, out);
@@ -72,7 +74,25 @@ export function causalAttention(
   });
 }
 
-function times(x: tf.Tensor3D, scale: number): tf.Tensor3D {
+/** By the fused kernel, which keeps one number a query for the gradient in place of all the scores. */
+function attentionByKernel(
+  door: NativeOps,
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  layout: RaggedLayout,
+  window?: number,
+): tf.Tensor2D {
+  const { heads, keyHeads, starts } = layout;
+  const shape = { heads, keyHeads, window: window ?? 0 };
+  return fused<tf.Tensor2D>([q, k, v], save => {
+    const { out, logSum } = attentionFused(door, [q, k, v], starts, shape);
+    save(q, k, v, out, logSum);
+    return { value: out, gradient: (dy, saved) => attentionGradFused(door, [dy, ...saved], starts, shape) };
+  });
+}
+
+function times<T extends tf.Tensor>(x: T, scale: number): T {
   return scale === 1 ? x : tf.mul(x, scale);
 }
 

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { native } from '../backend/index.js';
 import { fused } from './fused.js';
 import { randomUniformKernel } from './native/kernels.js';
+import { randomWords } from './random-words.js';
 
 /** Which numbers a dropout drops: equal settings and shapes drop the same ones, so that nothing need be kept for the backward pass. */
 export interface Dropping {
@@ -18,14 +19,8 @@ export interface Dropping {
 export function keepMask(shape: [number, number], { rate, seed }: Dropping): tf.Tensor2D {
   const door = native();
   if (door) return tf.cast(tf.greaterEqual(randomUniformKernel(door, shape, seed), rate), 'float32') as tf.Tensor2D;
-  const mask = new Float32Array(shape[0] * shape[1]);
   const limit = Math.floor(rate * 0x1_0000_0000);
-  // Neighbouring seeds are mixed apart; then a Weyl sequence through splitmix32's finaliser.
-  let state = mix(seed[0] ^ 0x9e3779b9) ^ mix(seed[1] + 0x85ebca6b);
-  for (let i = 0; i < mask.length; i++) {
-    state = (state + 0x9e3779b9) | 0;
-    if (mix(state) >>> 0 >= limit) mask[i] = 1;
-  }
+  const mask = Float32Array.from(randomWords(shape[0] * shape[1], seed), word => (word >= limit ? 1 : 0));
   return tf.tensor2d(mask, shape);
 }
 
@@ -36,10 +31,4 @@ export function dropout(x: tf.Tensor2D, dropping: Dropping): tf.Tensor2D {
   const scale = 1 / (1 - dropping.rate);
   const dropped = (t: tf.Tensor2D): tf.Tensor2D => tf.mul(tf.mul(t, keepMask(t.shape, dropping)), scale);
   return fused<tf.Tensor2D>([x], () => ({ value: dropped(x), gradient: dy => [dropped(dy)] }));
-}
-
-function mix(h: number): number {
-  h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
-  h = Math.imul(h ^ (h >>> 15), 0x735a2d97);
-  return h ^ (h >>> 15);
 }

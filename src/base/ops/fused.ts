@@ -21,6 +21,8 @@ export function fused<T extends tf.Tensor>(
   inputs: tf.Tensor[],
   forward: (save: (...tensors: tf.Tensor[]) => void) => FusedResult<T>,
 ): T {
+  // Without a gradient to come nothing needs to be saved.
+  if (!tf.engine().isTapeOn()) return tf.tidy(() => forward(() => {}).value);
   const op = tf.customGrad((...args: (tf.Tensor | Saver)[]) => {
     const save = args[args.length - 1] as Saver;
     const { value, gradient } = forward((...tensors) => save(tensors));

@@ -1,6 +1,7 @@
 export * from './attention.js';
 export * from './biased-attention.js';
 export * from './dropout.js';
+export * from './embedding-noise.js';
 export * from './fused.js';
 export * from './gather.js';
 export * from './lanes.js';

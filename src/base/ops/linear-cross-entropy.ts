@@ -8,6 +8,27 @@ import { softcapped } from './softcap.js';
 /** Logits held at once, in elements (64 MB): beyond it the positions are worked off in chunks. */
 const CHUNK_ELEMENTS = 1 << 24;
 
+/** What {@link linearCrossEntropy} may be told. */
+export interface LinearCrossEntropyOptions {
+  /** The head is a constant. */
+  frozen?: boolean;
+  /** Positions worked off at once. */
+  chunk?: number;
+  softcap?: number;
+  /** Label smoothing, from 0 to below 1. */
+  smoothing?: number;
+  observe?: (seen: SeenTokens) => void;
+}
+
+/** What {@link linearCrossEntropy} shows of a chunk of positions, inside its forward pass: keep (`tf.keep`) what is to outlive the call. */
+export interface SeenTokens {
+  /** Loss of every position, without its weight. */
+  losses: tf.Tensor1D;
+  /** [positions, vocabulary]. */
+  logits: tf.Tensor2D;
+  labels: tf.Tensor1D;
+}
+
 /**
  * Σ_i weight_i · (logsumexp(z_i) − z_i[label_i]) with z = h · Wᵀ: the sum of weighted token losses, in nats.
  * The logits of all positions never exist together, and the gradient is computed on the way.
@@ -20,14 +41,17 @@ const CHUNK_ELEMENTS = 1 << 24;
  * @param weights [positions]
  * With a soft cap c (Gemma 2), z = c · tanh(h · Wᵀ / c), and dz is multiplied by 1 − (z/c)².
  *
- * @param options `frozen`: the head is a constant; `softcap`: see above
+ * With label smoothing ε (Szegedy et al. 2016, as `torch.nn.functional.cross_entropy`) the target is 1 − ε on the label and ε/V on
+ * every token: the loss becomes logsumexp(z_i) − (1−ε) z_i[label_i] − ε mean(z_i), dz_i = softmax(z_i) − (1−ε) onehot − ε/V.
+ *
+ * @param options `frozen`: the head is a constant; `softcap`, `smoothing`: see above; `observe` is shown every chunk
  */
 export function linearCrossEntropy(
   hidden: tf.Tensor2D,
   head: tf.Tensor2D,
   labels: tf.Tensor1D,
   weights: tf.Tensor1D,
-  options: { frozen?: boolean; chunk?: number; softcap?: number } = {},
+  options: LinearCrossEntropyOptions = {},
 ): tf.Scalar {
   const chunk = options.chunk ?? Math.max(1, Math.floor(CHUNK_ELEMENTS / head.shape[0]));
   return fused<tf.Scalar>(options.frozen ? [hidden] : [hidden, head], save => {
@@ -37,7 +61,8 @@ export function linearCrossEntropy(
     for (const [h, label, weight] of chunks(chunk, hidden, labels, weights)) {
       const part = tf.tidy(() => {
         const z = softcapped(matmul(h, head, false, true), options.softcap);
-        const { loss, gradient } = softmaxCrossEntropy(z, label);
+        const { loss, gradient } = smoothed(softmaxCrossEntropy(z, label), z, label, options.smoothing);
+        options.observe?.({ losses: loss, logits: z, labels: label });
         let dz = tf.mul(gradient, tf.expandDims(weight, 1)) as tf.Tensor2D;
         if (options.softcap) dz = tf.mul(dz, tf.sub(1, tf.square(tf.div(z, options.softcap))));
         const dW = options.frozen ? undefined : matmul(dz, h, true, false);
@@ -101,4 +126,20 @@ function softmaxCrossEntropy(z: tf.Tensor2D, labels: tf.Tensor1D): { loss: tf.Te
   const hot = tf.cast(tf.oneHot(labels, z.shape[1]), 'float32');
   const loss = tf.sub(tf.log(tf.squeeze(sum, [1])), tf.sum(tf.mul(shifted, hot), 1));
   return { loss: loss as tf.Tensor1D, gradient: tf.sub(tf.div(e, sum), hot) as tf.Tensor2D };
+}
+
+/** Loss and gradient with label smoothing: ε · (z[label] − mean(z)) is added to the loss, ε · (onehot − 1/V) to the gradient. */
+function smoothed(
+  plain: { loss: tf.Tensor1D; gradient: tf.Tensor2D },
+  z: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  smoothing = 0,
+): { loss: tf.Tensor1D; gradient: tf.Tensor2D } {
+  if (smoothing === 0) return plain;
+  const vocabulary = z.shape[1];
+  const change = tf.mul(tf.sub(tf.cast(tf.oneHot(labels, vocabulary), 'float32'), 1 / vocabulary), smoothing) as tf.Tensor2D;
+  return {
+    loss: tf.add(plain.loss, tf.sum(tf.mul(z, change), 1)),
+    gradient: tf.add(plain.gradient, change),
+  };
 }

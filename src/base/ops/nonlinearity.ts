@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fused } from './fused.js';
+import { swiglu } from './swiglu.js';
 
 /**
  * Nonlinearities of feed-forward blocks: `relu`; `gelu`, x · Φ(x) with the error function; `gelu_new`, its approximation by tanh
@@ -21,6 +22,7 @@ export function nonlinear(x: tf.Tensor2D, kind: Nonlinearity): tf.Tensor2D {
  * Gradient: dgate = dy ∘ up ∘ f′(gate), dup = dy ∘ f(gate).
  */
 export function gatedUnit(gate: tf.Tensor2D, up: tf.Tensor2D, kind: Nonlinearity): tf.Tensor2D {
+  if (kind === 'silu') return swiglu(gate, up);
   return fused<tf.Tensor2D>([gate, up], save => {
     const value = FUNCTIONS[kind].value(gate);
     save(gate, up, value);

@@ -5,8 +5,8 @@ import * as tf from '@tensorflow/tfjs-core';
  * works on padding; only inside attention are they laid side by side in lanes, [lane, head, time, headDim]. A lane is as
  * long as the longest row and holds as many short rows as fit, each blind to the others (block-diagonal attention), so that
  * attention does not work on padding for want of company.
- * A layout holds tensors (indices, mask) and is shared by all layers of a pass. Whoever makes it disposes it, after the
- * gradients have run: make it outside the differentiated function.
+ * A layout holds tensors (indices, masks), each made when it is first wanted, and is shared by all layers of a pass. Whoever
+ * makes it disposes it, after the gradients have run.
  */
 export interface RaggedLayout {
   readonly lengths: readonly number[];
@@ -24,9 +24,12 @@ export interface RaggedLayout {
   /** For every flat slice, where it stands in [lane, head, time]: the way back. */
   readonly queryBack: tf.Tensor1D;
   readonly keyBack: tf.Tensor1D;
-  /** 0 where a query may look, a large negative number elsewhere: [lane · keyHeads, group · time, time]. */
-  readonly mask: tf.Tensor3D;
-  /** The same for queries that look back less than `window` tokens: one that was asked for when the layout was made. */
+  /** Where every row begins among the tokens, and the end of the last: int32 [rows + 1]. */
+  readonly starts: tf.Tensor1D;
+  /**
+   * 0 where a query may look, a large negative number elsewhere, for queries that look back less than `window` tokens (Infinity:
+   * at all before them): [lane · keyHeads, group · time, time].
+   */
   windowed(window: number): tf.Tensor3D;
   dispose(): void;
 }
@@ -46,31 +49,55 @@ interface Place {
  * lane; queries on padding see padding alone, so whatever stands there reaches neither a real output nor a real gradient,
  * and needs no zeroing.
  *
- * @param options `shared`: rows may share a lane (the default); a key-value cache wants a lane for every row. `windows`: the
- * sliding windows that some layers have
+ * @param options `shared`: rows may share a lane (the default); a key-value cache wants a lane for every row
  */
 export function raggedLayout(
   lengths: readonly number[],
   heads: number,
   keyHeads: number,
-  options: { shared?: boolean; windows?: readonly number[] } = {},
+  options: { shared?: boolean } = {},
 ): RaggedLayout {
   const time = Math.max(1, ...lengths);
   const tokens = lengths.reduce((sum, n) => sum + n, 0);
   const places = options.shared === false ? lengths.map((_, lane) => ({ lane, at: 0 })) : shareLanes(lengths, time);
   const lanes = 1 + Math.max(-1, ...places.map(({ lane }) => lane));
   const shape = { lengths, places, time, tokens, lanes };
-  const query = indices(shape, heads);
-  const key = keyHeads === heads ? query : indices(shape, keyHeads);
-  const queryIndex = tf.tensor1d(query.there, 'int32');
-  const queryBack = tf.tensor1d(query.back, 'int32');
-  const keyIndex = key === query ? queryIndex : tf.tensor1d(key.there, 'int32');
-  const keyBack = key === query ? queryBack : tf.tensor1d(key.back, 'int32');
-  const mask = causalMask(shape, heads, keyHeads);
-  const narrow = new Map<number, tf.Tensor3D>();
-  // A window as long as the longest row hides nothing.
-  for (const window of options.windows ?? [])
-    if (window < time && !narrow.has(window)) narrow.set(window, causalMask(shape, heads, keyHeads, window));
+  const made: tf.Tensor[] = [];
+  /** A tensor that is made when it is first asked for, in whatever scope that is, and lives as long as the layout. */
+  const later = <T extends tf.Tensor>(make: () => T): (() => T) => {
+    let tensor: T | undefined;
+    return () => {
+      if (tensor) return tensor;
+      tensor = tf.keep(make());
+      made.push(tensor);
+      return tensor;
+    };
+  };
+  const sides = [heads, keyHeads].map(count => {
+    let index: { there: Int32Array; back: Int32Array } | undefined;
+    const both = () => {
+      index ??= indices(shape, count);
+      return index;
+    };
+    return {
+      there: later(() => tf.tensor1d(both().there, 'int32')),
+      back: later(() => tf.tensor1d(both().back, 'int32')),
+    };
+  });
+  const query = sides[0]!;
+  const key = keyHeads === heads ? query : sides[1]!;
+  const masks = new Map<number, () => tf.Tensor3D>();
+  const windowed = (window: number): tf.Tensor3D => {
+    // A window as long as the longest row hides nothing.
+    const width = Math.min(window, time);
+    if (!masks.has(width))
+      masks.set(
+        width,
+        later(() => causalMask(shape, heads, keyHeads, width)),
+      );
+    return masks.get(width)!();
+  };
+  const starts = later(() => tf.tensor1d(cumulative(lengths), 'int32'));
   return {
     lengths,
     tokens,
@@ -78,18 +105,33 @@ export function raggedLayout(
     lanes,
     heads,
     keyHeads,
-    queryIndex,
-    keyIndex,
-    queryBack,
-    keyBack,
-    mask,
-    windowed(window) {
-      const found = window < time ? narrow.get(window) : mask;
-      if (!found) throw new RangeError(`The layout was made without a window of ${window}`);
-      return found;
+    get starts() {
+      return starts();
     },
-    dispose: () => tf.dispose([queryIndex, queryBack, keyIndex, keyBack, mask, ...narrow.values()]),
+    get queryIndex() {
+      return query.there();
+    },
+    get keyIndex() {
+      return key.there();
+    },
+    get queryBack() {
+      return query.back();
+    },
+    get keyBack() {
+      return key.back();
+    },
+    windowed,
+    dispose() {
+      tf.dispose(made);
+    },
   };
+}
+
+/** Where every row begins among the tokens, and where the last one ends. */
+function cumulative(lengths: readonly number[]): number[] {
+  const starts = [0];
+  for (const length of lengths) starts.push(starts.at(-1)! + length);
+  return starts;
 }
 
 interface Shape {
@@ -137,12 +179,7 @@ function indices({ lengths, places, time, tokens, lanes }: Shape, heads: number)
   return { there, back };
 }
 
-function causalMask(
-  { lengths, places, time, lanes }: Shape,
-  heads: number,
-  keyHeads: number,
-  window: number = time,
-): tf.Tensor3D {
+function causalMask({ lengths, places, time, lanes }: Shape, heads: number, keyHeads: number, window: number): tf.Tensor3D {
   const size = time * time;
   const mask = new Float32Array(lanes * heads * size).fill(MASKED);
   const used = new Array<number>(lanes).fill(0);

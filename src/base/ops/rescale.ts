@@ -8,8 +8,10 @@ export interface RescaleOptions {
    * al. 2024, section 4.3). Ones where absent.
    */
   norm?: () => tf.Tensor1D;
-  /** c, what is not rescaled, e.g. a bias: [width]. A constant: no gradient. */
+  /** c, what is not rescaled, e.g. a bias: [width]. */
   constant?: tf.Tensor1D;
+  /** Whether c is differentiated too; it is a frozen weight otherwise. Default false. */
+  learnt?: boolean;
   /** Rescale rows instead of columns; `magnitude` and `norm` are then [rows]. */
   rows?: boolean;
 }
@@ -17,15 +19,15 @@ export interface RescaleOptions {
 /**
  * Columns of a matrix rescaled by learnt factors (IA³, Liu et al. 2022; DoRA): z = (y − c) ∘ m/n + c.
  *
- * Gradient: dy = dz ∘ m/n, dm = Σ_rows dz ∘ (y − c) / n.
+ * Gradient: dy = dz ∘ m/n, dm = Σ_rows dz ∘ (y − c) / n, dc = Σ_rows dz ∘ (1 − m/n).
  *
  * @param y [rows, width]
  * @param magnitude m, [width]
  */
 export function rescale(y: tf.Tensor2D, magnitude: tf.Tensor1D, options: RescaleOptions = {}): tf.Tensor2D {
-  const { norm, constant, rows = false } = options;
+  const { norm, constant, learnt = false, rows = false } = options;
   const along = (factor: tf.Tensor) => (rows ? tf.expandDims(factor, 1) : factor);
-  return fused<tf.Tensor2D>([y, magnitude], save => {
+  return fused<tf.Tensor2D>(constant && learnt ? [y, magnitude, constant] : [y, magnitude], save => {
     const n = norm?.();
     const factor = n ? tf.div(magnitude, n) : magnitude;
     const inner = constant ? tf.sub(y, constant) : y;
@@ -36,7 +38,8 @@ export function rescale(y: tf.Tensor2D, magnitude: tf.Tensor1D, options: Rescale
       value: constant ? tf.add(scaled, constant) : scaled,
       gradient: (dz, [inner, factor, n]) => {
         const paid = tf.sum(tf.mul(dz, inner!), rows ? 1 : 0);
-        return [tf.mul(dz, along(factor!)), n ? tf.div(paid, n) : paid];
+        const gradients = [tf.mul(dz, along(factor!)), n ? tf.div(paid, n) : paid];
+        return constant && learnt ? [...gradients, tf.mul(tf.sum(dz, 0), tf.sub(1, factor!))] : gradients;
       },
     };
   });

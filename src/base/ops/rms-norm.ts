@@ -1,6 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type NativeOps, native } from '../backend/index.js';
 import { fused } from './fused.js';
 import { matmul } from './matmul.js';
+import { rmsNormFused, rmsNormGradFused } from './native/fused.js';
+import { inverseRmsKernel } from './native/kernels.js';
 
 /** Options of the norms. */
 export interface NormOptions {
@@ -23,9 +26,11 @@ export function rmsNorm(
   epsilon: number,
   options: NormOptions & { offset?: 0 | 1 } = {},
 ): tf.Tensor2D {
+  const door = native();
+  if (door?.fused) return rmsNormByKernel(door, x, weight, epsilon, options);
   const width = x.shape[1];
   return fused<tf.Tensor2D>(options.frozen ? [x] : [x, weight], save => {
-    const r = tf.rsqrt(tf.add(tf.mean(tf.mul(x, x), 1, true), epsilon));
+    const r = door ? inverseRmsKernel(door, x, epsilon) : tf.rsqrt(tf.add(tf.mean(tf.mul(x, x), 1, true), epsilon));
     const normed = tf.mul(x, r);
     const factor = options.offset ? tf.add(weight, 1) : weight;
     save(normed, r, factor);
@@ -40,5 +45,19 @@ export function rmsNorm(
         return options.frozen ? [dx] : [dx, tf.sum(paid, 0)];
       },
     };
+  });
+}
+
+function rmsNormByKernel(
+  door: NativeOps,
+  x: tf.Tensor2D,
+  weight: tf.Tensor1D,
+  epsilon: number,
+  { frozen = false, offset = 0 }: NormOptions & { offset?: 0 | 1 },
+): tf.Tensor2D {
+  return fused<tf.Tensor2D>(frozen ? [x] : [x, weight], save => {
+    const { y, r } = rmsNormFused(door, x, weight, epsilon, offset);
+    save(x, weight, r);
+    return { value: y, gradient: (dy, [x, weight, r]) => rmsNormGradFused(door, dy, x!, weight!, r!, { offset, frozen }) };
   });
 }

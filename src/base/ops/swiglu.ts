@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { native } from '../backend/index.js';
 import { fused } from './fused.js';
+import { swigluFused, swigluGradFused } from './native/fused.js';
 import { sigmoidGradKernel } from './native/kernels.js';
 
 /**
@@ -11,6 +12,15 @@ import { sigmoidGradKernel } from './native/kernels.js';
  * Both inputs have the same shape.
  */
 export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
+  const door = native();
+  if (door?.fused)
+    return fused<tf.Tensor2D>([gate, up], save => {
+      save(gate, up);
+      return {
+        value: swigluFused(door, gate, up),
+        gradient: (dy, [gate, up]) => swigluGradFused(door, dy, gate!, up!),
+      };
+    });
   return fused<tf.Tensor2D>([gate, up], save => {
     const s = tf.sigmoid(gate);
     const silu = tf.mul(gate, s);

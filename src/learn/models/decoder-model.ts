@@ -1,17 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { causalAttention, linearCrossEntropy, matmul, rope, softcapped, tokenCrossEntropy } from '../../base/ops/index.js';
+import { causalAttention, embeddingNoise, matmul, rope, softcapped, tokenCrossEntropy } from '../../base/ops/index.js';
 import type { LinearModule } from './adapter.js';
 import { attentionScale, layerWindow } from './attention-settings.js';
-import { type ModelInput, type TrainBatch, targets, unpad } from './batch.js';
+import { type ModelInput, segmentLengths, type TrainBatch, targets, unpad } from './batch.js';
 import { type DecoderConfig, toHuggingFace } from './config/index.js';
 import { type Attend, decode } from './decoder.js';
 import { decoderStepper } from './generation/decoder-stepper.js';
 import type { Stepper, StepperOptions } from './generation/stepper.js';
 import { type LossAndGradients, type LossOptions, type LossSum, Model, type OriginalFiles } from './model.js';
 import { headName, modelNames } from './names.js';
+import { objective } from './objective.js';
 import { type Packed, pack } from './packed.js';
 import type { ModelParameter } from './parameter.js';
-import type { Weights } from './reading.js';
+import { HEAD, type Weights } from './reading.js';
 
 type Rows = Pick<TrainBatch, 'ids' | 'segmentIds'>;
 
@@ -42,7 +43,7 @@ export class DecoderModel extends Model {
           'int32',
         );
       const hidden = decode({ ...packed, attend: attendWithin(packed, weights, this.config), keep }, weights, this.config);
-      const head = weights.get(headName(this.config)) as tf.Tensor2D;
+      const head = weights.get(HEAD) as tf.Tensor2D;
       const flat = softcapped(matmul(hidden, head, false, true), this.config.logitSoftcap);
       const shape: [number, number, number] = [ids.length, time, this.config.vocabSize];
       if (slots.length === ids.length * time) return tf.reshape(flat, shape);
@@ -64,19 +65,21 @@ export class DecoderModel extends Model {
       const keepT = tf.tensor1d(keep.map(packed.place), 'int32');
       const labelT = tf.tensor1d(labels, 'int32');
       const factorT = tf.tensor1d(factors, 'float32');
-      const { logitSoftcap: softcap } = this.config;
-      const name = headName(this.config);
-      const { value, gradients } = this.differentiate((weights, values) => {
-        const attend = attendWithin(packed, weights, this.config);
-        const hidden = decode({ ...packed, attend, keep: keepT }, weights, this.config);
-        const head = weights.get(name) as tf.Tensor2D;
-        const loss = linearCrossEntropy(hidden, head, labelT, factorT, { frozen: weights.frozen(name), softcap });
-        if (!options.extra) return loss;
-        const logits = () => softcapped(tf.matMul(hidden, head, false, true) as tf.Tensor2D, softcap);
-        return tf.add(loss, options.extra({ hidden, head, labels: labelT, logits, weights: values }));
-      }, options.seed);
-      packed.dispose();
-      return { numerator: value, denominator, unit: 'token' as const, gradients };
+      const { hiddenSize, logitSoftcap: softcap } = this.config;
+      const noise =
+        options.neftune && options.seed !== undefined
+          ? embeddingNoise(segmentLengths(batch.ids, batch.segmentIds), hiddenSize, options.neftune, options.seed)
+          : undefined;
+      try {
+        const { value, gradients } = this.differentiate((weights, values) => {
+          const attend = attendWithin(packed, weights, this.config);
+          const hidden = decode({ ...packed, attend, keep: keepT, noise }, weights, this.config);
+          return objective({ hidden, labels: labelT, factors: factorT, weights, values, softcap }, options);
+        }, options.seed);
+        return { numerator: value, denominator, unit: 'token' as const, gradients };
+      } finally {
+        packed.dispose();
+      }
     });
   }
 
@@ -143,7 +146,14 @@ export class DecoderModel extends Model {
 
   #pass<T extends tf.Tensor>(rows: Rows, work: (packed: Packed, weights: Weights) => T): T {
     this.alive();
-    return tf.tidy(() => work(this.#pack(rows), this.readWeights()));
+    return tf.tidy(() => {
+      const packed = this.#pack(rows);
+      try {
+        return work(packed, this.readWeights());
+      } finally {
+        packed.dispose();
+      }
+    });
   }
 
   #losses(rows: Rows, keep: Int32Array, labels: Int32Array): Float32Array {
@@ -151,7 +161,7 @@ export class DecoderModel extends Model {
       const attend = attendWithin(packed, weights, this.config);
       const keepT = tf.tensor1d(keep.map(packed.place), 'int32');
       const hidden = decode({ ...packed, attend, keep: keepT }, weights, this.config);
-      const head = weights.get(headName(this.config)) as tf.Tensor2D;
+      const head = weights.get(HEAD) as tf.Tensor2D;
       return tokenCrossEntropy(hidden, head, tf.tensor1d(labels, 'int32'), { softcap: this.config.logitSoftcap });
     });
     try {

@@ -50,8 +50,7 @@ export function pack(rows: readonly (readonly number[])[], config: DecoderConfig
   const lengths = virtual > 0 ? real.map(length => length + virtual) : real;
   const positions = lengths.flatMap(length => Array.from({ length }, (_, t) => t));
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads } = config;
-  const windows = config.slidingWindow === undefined ? [] : [config.slidingWindow];
-  const layout = raggedLayout(lengths, heads, keyHeads, { shared: options.shared, windows });
+  const layout = raggedLayout(lengths, heads, keyHeads, { shared: options.shared });
   const places = virtual > 0 ? realPlaces(real, virtual) : undefined;
   const tables = ropeTables(config, positions, Math.max(...lengths));
   const ids = tf.tensor1d(Int32Array.from(rows.flat()), 'int32');

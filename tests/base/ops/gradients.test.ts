@@ -1,12 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { use } from '../../../src/base/backend/index.js';
+import { native, use } from '../../../src/base/backend/index.js';
 import { Random } from '../../../src/base/core/index.js';
 import {
   causalAttention,
+  gatedUnit,
   gatherRows,
+  layerNorm,
   linear,
   linearCrossEntropy,
+  type Nonlinearity,
+  nonlinear,
   type RaggedLayout,
   type RopeTable,
   raggedLayout,
@@ -37,16 +41,17 @@ interface Case {
 const ints = (values: number[]) => tf.tensor1d(values, 'int32');
 
 /** Attention row by row, head by head, as the formula has it. */
-function plainAttention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor {
+function plainAttention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, window = Infinity, cap?: number): tf.Tensor {
   const group = HEADS / KEY_HEADS;
   let start = 0;
   const rows = LENGTHS.map(n => {
     const part = (x: tf.Tensor, head: number) => tf.slice(x as tf.Tensor2D, [start, head * HEAD_DIM], [n, HEAD_DIM]);
     const heads = Array.from({ length: HEADS }, (_, h) => {
       const kv = Math.floor(h / group);
-      const scores = tf.mul(tf.matMul(part(q, h), part(k, kv), false, true), 1 / Math.sqrt(HEAD_DIM));
+      const raw = tf.mul(tf.matMul(part(q, h), part(k, kv), false, true), 1 / Math.sqrt(HEAD_DIM));
+      const scores = cap ? tf.mul(tf.tanh(tf.div(raw, cap)), cap) : raw;
       const seen = tf.tensor2d(
-        Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => (j <= i ? 0 : -1e30))),
+        Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => (j <= i && i - j < window ? 0 : -1e30))),
         [n, n],
       );
       return tf.matMul(tf.softmax(tf.add(scores, seen)) as tf.Tensor2D, part(v, kv));
@@ -55,6 +60,14 @@ function plainAttention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor {
     return tf.concat(heads, 1);
   });
   return tf.concat(rows, 0);
+}
+
+/** Rotary positions on the first four of every head's dimensions only, the turned part a third longer. */
+function plainPartialRope(x: tf.Tensor, positions: number[]): tf.Tensor {
+  const flat = tf.reshape(x, [positions.length * 2, 6]);
+  const twice = positions.flatMap(p => [p, p]);
+  const turned = plainRope(tf.slice(flat, [0, 0], [-1, HEAD_DIM]), twice);
+  return tf.reshape(tf.concat([tf.mul(turned, 4 / 3), tf.slice(flat, [0, HEAD_DIM], [-1, 2])], 1), x.shape);
 }
 
 function plainRope(x: tf.Tensor, positions: number[]): tf.Tensor {
@@ -70,10 +83,19 @@ function plainRope(x: tf.Tensor, positions: number[]): tf.Tensor {
   return tf.reshape(turned, x.shape);
 }
 
-function plainCrossEntropy(h: tf.Tensor, w: tf.Tensor, labels: number[], weights: number[]): tf.Tensor {
-  const logp = tf.logSoftmax(tf.matMul(h as tf.Tensor2D, w as tf.Tensor2D, false, true));
+function plainCrossEntropy(
+  h: tf.Tensor,
+  w: tf.Tensor,
+  labels: number[],
+  weights: number[],
+  cap?: number,
+  smoothing: number = 0,
+): tf.Tensor {
+  const z = tf.matMul(h as tf.Tensor2D, w as tf.Tensor2D, false, true);
+  const logp = tf.logSoftmax(cap ? tf.mul(tf.tanh(tf.div(z, cap)), cap) : z);
   const hot = tf.cast(tf.oneHot(ints(labels), w.shape[0]!), 'float32');
-  return tf.neg(tf.sum(tf.mul(tf.sum(tf.mul(logp, hot), 1), tf.tensor1d(weights))));
+  const target = tf.add(tf.mul(hot, 1 - smoothing), smoothing / w.shape[0]!);
+  return tf.neg(tf.sum(tf.mul(tf.sum(tf.mul(logp, target), 1), tf.tensor1d(weights))));
 }
 
 const positions = LENGTHS.flatMap(n => Array.from({ length: n }, (_, i) => i + 2));
@@ -83,6 +105,7 @@ const [labels, weights] = [
 ];
 /** Tables and layouts outlive a pass, so they are made outside the differentiated function. */
 let table: RopeTable;
+let partial: RopeTable;
 let layout: RaggedLayout;
 const crossEntropy = (chunk?: number) => (h: tf.Tensor, w: tf.Tensor) =>
   linearCrossEntropy(h as tf.Tensor2D, w as tf.Tensor2D, ints(labels), tf.tensor1d(weights), { chunk });
@@ -97,6 +120,24 @@ const CASES: Record<string, Case> = {
     shapes: [[TOKENS, 6], [6]],
     op: (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 0.01),
     plain: (x, w) => tf.mul(tf.div(x!, tf.sqrt(tf.add(tf.mean(tf.square(x!), 1, true), 0.01))), w!),
+  },
+  'linear, stored [in, out]': {
+    shapes: [[TOKENS, 6], [6, 5], [5]],
+    op: (x, w, b) => linear(x as tf.Tensor2D, w as tf.Tensor2D, b as tf.Tensor1D, { transposed: true }),
+    plain: (x, w, b) => tf.add(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D), b!),
+  },
+  'rmsNorm with 1 + weight': {
+    shapes: [[TOKENS, 6], [6]],
+    op: (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 0.01, { offset: 1 }),
+    plain: (x, w) => tf.mul(tf.div(x!, tf.sqrt(tf.add(tf.mean(tf.square(x!), 1, true), 0.01))), tf.add(w!, 1)),
+  },
+  layerNorm: {
+    shapes: [[TOKENS, 6], [6], [6]],
+    op: (x, w, b) => layerNorm(x as tf.Tensor2D, w as tf.Tensor1D, b as tf.Tensor1D, 0.01),
+    plain: (x, w, b) => {
+      const { mean, variance } = tf.moments(x!, 1, true);
+      return tf.add(tf.mul(tf.div(tf.sub(x!, mean), tf.sqrt(tf.add(variance, 0.01))), w!), b!);
+    },
   },
   swiglu: {
     shapes: [
@@ -125,6 +166,42 @@ const CASES: Record<string, Case> = {
     op: (q, k, v) => causalAttention(q as tf.Tensor2D, k as tf.Tensor2D, v as tf.Tensor2D, layout),
     plain: (q, k, v) => plainAttention(q!, k!, v!),
   },
+  'causalAttention, windowed and capped': {
+    shapes: [
+      [TOKENS, HEADS * HEAD_DIM],
+      [TOKENS, KEY_HEADS * HEAD_DIM],
+      [TOKENS, KEY_HEADS * HEAD_DIM],
+    ],
+    op: (q, k, v) => causalAttention(q as tf.Tensor2D, k as tf.Tensor2D, v as tf.Tensor2D, layout, { window: 2, softcap: 0.7 }),
+    plain: (q, k, v) => plainAttention(q!, k!, v!, 2, 0.7),
+  },
+  'rope on a part of every head': {
+    shapes: [[TOKENS, 2 * 6]],
+    op: x => rope(x as tf.Tensor2D, partial),
+    plain: x => plainPartialRope(x!, positions),
+  },
+  'linearCrossEntropy, capped': {
+    shapes: [
+      [5, 6],
+      [11, 6],
+    ],
+    op: (h, w) =>
+      linearCrossEntropy(h as tf.Tensor2D, w as tf.Tensor2D, ints(labels), tf.tensor1d(weights), { chunk: 2, softcap: 1.5 }),
+    plain: (h, w) => plainCrossEntropy(h!, w!, labels, weights, 1.5),
+  },
+  'linearCrossEntropy, smoothed and capped': {
+    shapes: [
+      [5, 6],
+      [11, 6],
+    ],
+    op: (h, w) =>
+      linearCrossEntropy(h as tf.Tensor2D, w as tf.Tensor2D, ints(labels), tf.tensor1d(weights), {
+        chunk: 2,
+        softcap: 1.5,
+        smoothing: 0.2,
+      }),
+    plain: (h, w) => plainCrossEntropy(h!, w!, labels, weights, 1.5, 0.2),
+  },
   linearCrossEntropy: {
     shapes: [
       [5, 6],
@@ -142,6 +219,29 @@ const CASES: Record<string, Case> = {
     plain: (h, w) => plainCrossEntropy(h!, w!, labels, weights),
   },
 };
+
+/** The activations by their formulas, in plain ops that tfjs differentiates. */
+const FORMULAS: Record<Nonlinearity, (x: tf.Tensor) => tf.Tensor> = {
+  relu: x => tf.relu(x),
+  gelu: x => tf.mul(x, tf.mul(0.5, tf.add(1, tf.erf(tf.div(x, Math.SQRT2))))),
+  gelu_new: x => {
+    const inner = tf.mul(tf.add(x, tf.mul(0.044715, tf.pow(x, 3))), Math.sqrt(2 / Math.PI));
+    return tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(inner)));
+  },
+  silu: x => tf.mul(x, tf.sigmoid(x)),
+  quick_gelu: x => tf.mul(x, tf.sigmoid(tf.mul(x, 1.702))),
+  tanh: x => tf.tanh(x),
+  linear: x => tf.mul(x, 1),
+};
+for (const [kind, formula] of Object.entries(FORMULAS) as [Nonlinearity, (x: tf.Tensor) => tf.Tensor][]) {
+  const shape = [TOKENS, 6];
+  CASES[`nonlinear ${kind}`] = { shapes: [shape], op: x => nonlinear(x as tf.Tensor2D, kind), plain: x => formula(x!) };
+  CASES[`gatedUnit ${kind}`] = {
+    shapes: [shape, shape],
+    op: (g, u) => gatedUnit(g as tf.Tensor2D, u as tf.Tensor2D, kind),
+    plain: (g, u) => tf.mul(formula(g!), u!),
+  };
+}
 
 function draw(shape: readonly number[], random: Random): tf.Tensor {
   const size = shape.reduce((a, b) => a * b, 1);
@@ -161,15 +261,28 @@ const relative = (ours: ArrayLike<number>, theirs: ArrayLike<number>): number =>
   return off / most;
 };
 
-for (const { backend, here } of await usable('cpu', 'wasm', 'native'))
-  describe.skipIf(!here)(`on ${backend}`, () => {
+// On native twice: with the fused kernels, and with TensorFlow's own where those could not be compiled.
+const backends = (await usable('cpu', 'wasm', 'native')).flatMap(entry =>
+  [true, false].filter(fused => fused || entry.backend === 'native').map(fused => ({ ...entry, fused })),
+);
+for (const { backend, here, fused } of backends)
+  describe.skipIf(!here)(`on ${backend}${fused ? '' : ' without fused kernels'}`, () => {
     beforeAll(async () => {
       await use(backend);
+      const door = native();
+      if (door) {
+        if (fused) expect(door.fused).toBe(true);
+        door.fused = fused;
+      }
       table = ropeTable(positions, ropeFrequencies(HEAD_DIM, 100), HEADS);
+      partial = ropeTable(positions, ropeFrequencies(HEAD_DIM, 100), 2, 1, { headDim: 6, turnedScale: 4 / 3 });
       layout = raggedLayout(LENGTHS, HEADS, KEY_HEADS);
     });
     afterAll(() => {
+      const door = native();
+      if (door) door.fused = true;
       table.dispose();
+      partial.dispose();
       layout.dispose();
     });
 
@@ -194,7 +307,9 @@ for (const { backend, here } of await usable('cpu', 'wasm', 'native'))
       });
     });
 
-    it.each(Object.entries(CASES))('%s: the gradient is the slope, measured', (name, { shapes, op }) => {
+    // At relu's corner there is no slope to measure.
+    const smooth = Object.entries(CASES).filter(([name]) => !name.endsWith(' relu'));
+    it.each(smooth)('%s: the gradient is the slope, measured', (name, { shapes, op }) => {
       tf.tidy(() => {
         const random = new Random(`slope ${name}`);
         const inputs = shapes.map(shape => draw(shape, random));

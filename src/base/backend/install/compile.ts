@@ -43,7 +43,8 @@ export async function compileBinding(recipe: Recipe, folder: string, env: NodeJS
   await Promise.all([logLevel, quiet].map(path => rm(path)));
 }
 
-async function compile(compiler: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+/** Run the compiler. Throws `Unavailable` with its first error. */
+export async function compile(compiler: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   const { status, stderr } = await runProgram(compiler, args, { env });
   if (status === 0) return;
   throw new Unavailable({

@@ -1,9 +1,11 @@
 import { nvidiaDriver } from '../gpu.js';
 import { inspect, verify } from './cache.js';
+import { installFusedKernels } from './fused.js';
 import { type Installed, type InstallOptions, install } from './install.js';
 import { recipeFor } from './recipe.js';
 
 export { cacheRoot } from './cache.js';
+export { fusedKernelsPath } from './fused.js';
 export type { Installed, InstallOptions } from './install.js';
 
 /**
@@ -11,7 +13,17 @@ export type { Installed, InstallOptions } from './install.js';
  * Throws `Unavailable` where it cannot be had (no compiler, Python, network or disk), with what to do.
  */
 export async function installNative(options: InstallOptions = {}): Promise<Installed> {
-  return install(recipeFor('native'), options);
+  const recipe = recipeFor('native');
+  const installed = await install(recipe, options);
+  try {
+    if (await installFusedKernels(recipe)) options.onStep?.('compiled the fused kernels');
+  } catch (error) {
+    // Without them everything works, at two thirds of the speed.
+    options.onStep?.(
+      `the fused kernels could not be compiled (${(error as Error).message.split('\n')[0]}): training will be slower`,
+    );
+  }
+  return installed;
 }
 
 /**

@@ -1,0 +1,102 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { NativeOps, OpAttr } from '../../backend/index.js';
+
+/**
+ * Our own TensorFlow kernels (backend/fused/kernels.cc): one pass over memory and one call where TensorFlow's ops make many.
+ * Callers ask `door.fused` first. None is seen by the gradient tape.
+ */
+
+/** y = (offset + w) ∘ x · r and r = (mean(x²) + ε)^−½, [tokens]. */
+export function rmsNormFused(
+  { attr, executeMany }: NativeOps,
+  x: tf.Tensor2D,
+  weight: tf.Tensor1D,
+  epsilon: number,
+  offset: number,
+): { y: tf.Tensor2D; r: tf.Tensor1D } {
+  const attrs = [attr.float('eps', epsilon), attr.float('offset', offset)];
+  const [y, r] = executeMany('TunebookRmsNorm', attrs, [x, weight], 2);
+  return { y: y as tf.Tensor2D, r: r as tf.Tensor1D };
+}
+
+/** Its gradient: dx, and dw unless the weight is frozen. */
+export function rmsNormGradFused(
+  { attr, executeMany }: NativeOps,
+  dy: tf.Tensor2D,
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  r: tf.Tensor,
+  options: { offset: number; frozen: boolean },
+): tf.Tensor[] {
+  const attrs = [attr.float('offset', options.offset), attr.int('frozen', options.frozen ? 1 : 0)];
+  const [dx, dw] = executeMany('TunebookRmsNormGrad', attrs, [dy, x, weight, r], 2);
+  if (!options.frozen) return [dx!, dw!];
+  dw!.dispose();
+  return [dx!];
+}
+
+/**
+ * Every head's halves a, b turned: a · cos − b · sin, b · cos + a · sin; `back` turns the other way. What of a head is not turned
+ * is multiplied with `pass`.
+ * @param cosine and sine: [tokens, turned/2]
+ */
+export function ropeFused(
+  { attr, execute }: NativeOps,
+  x: tf.Tensor2D,
+  cosine: tf.Tensor,
+  sine: tf.Tensor,
+  options: { heads: number; back: boolean; pass: number },
+): tf.Tensor2D {
+  const { heads, back, pass } = options;
+  const attrs = [attr.float('pass', pass), attr.int('heads', heads), attr.int('back', back ? 1 : 0)];
+  return execute('TunebookRope', attrs, [x, cosine, sine]) as tf.Tensor2D;
+}
+
+/** silu(gate) ∘ up. */
+export function swigluFused({ execute }: NativeOps, gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
+  return execute('TunebookSwiglu', [], [gate, up]) as tf.Tensor2D;
+}
+
+/** Its gradients by gate and up. */
+export function swigluGradFused({ executeMany }: NativeOps, dy: tf.Tensor2D, gate: tf.Tensor, up: tf.Tensor): tf.Tensor[] {
+  return executeMany('TunebookSwigluGrad', [], [dy, gate, up], 2);
+}
+
+/** Heads of {@link attentionFused}; a window of 0 is none. */
+interface AttentionShape {
+  heads: number;
+  keyHeads: number;
+  window: number;
+}
+
+/**
+ * Causal attention of rows that lie one after the other, and log Σ exp of every query's scores, [tokens, heads].
+ * @param inputs queries (scaled), keys, values
+ * @param starts int32 [rows + 1]
+ */
+export function attentionFused(
+  door: NativeOps,
+  inputs: tf.Tensor[],
+  starts: tf.Tensor1D,
+  shape: AttentionShape,
+): { out: tf.Tensor2D; logSum: tf.Tensor2D } {
+  const [out, logSum] = door.executeMany('TunebookAttention', attentionAttrs(door, shape), [...inputs, starts], 2);
+  return { out: out as tf.Tensor2D, logSum: logSum as tf.Tensor2D };
+}
+
+/**
+ * Its gradients by queries, keys and values.
+ * @param inputs gradient of the output, queries, keys, values, output, log sums
+ */
+export function attentionGradFused(
+  door: NativeOps,
+  inputs: tf.Tensor[],
+  starts: tf.Tensor1D,
+  shape: AttentionShape,
+): tf.Tensor[] {
+  return door.executeMany('TunebookAttentionGrad', attentionAttrs(door, shape), [...inputs, starts], 3);
+}
+
+function attentionAttrs({ attr }: NativeOps, { heads, keyHeads, window }: AttentionShape): OpAttr[] {
+  return [attr.int('heads', heads), attr.int('key_heads', keyHeads), attr.int('window', window)];
+}
