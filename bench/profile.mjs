@@ -3,22 +3,8 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { median, sum, table } from './numbers.mjs';
+import { SHAPES } from './shapes.mjs';
 import { BadUsage, options } from './usage.mjs';
-
-/** Shapes to profile: the SFT bench's, and SmolLM2-135M's. */
-const SHAPES = {
-  small: { hiddenSize: 256, intermediateSize: 688, numHiddenLayers: 6, numAttentionHeads: 8, vocabSize: 8192 },
-  smollm2: {
-    hiddenSize: 576,
-    intermediateSize: 1536,
-    numHiddenLayers: 30,
-    numAttentionHeads: 9,
-    numKeyValueHeads: 3,
-    headDim: 64,
-    vocabSize: 49152,
-    maxPositionEmbeddings: 8192,
-  },
-};
 
 export async function benchProfile(args) {
   const { values, number } = options(args, {
@@ -38,7 +24,7 @@ export async function benchProfile(args) {
   const tf = createRequire(entry)('@tensorflow/tfjs-core');
   await backend.use(values.backend);
   const speed = await backend.matmulSpeed();
-  const model = models.init({ ...shape, tieWordEmbeddings: true }, { seed: 1 });
+  const model = models.init(shape, { seed: 1 });
   if (values.lora) model.attach(models.lora({ rank: number('lora') }));
   const [batch, length, labelled, steps] = ['batch', 'length', 'labels', 'steps'].map(number);
   const row = i => {

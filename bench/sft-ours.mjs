@@ -8,6 +8,7 @@ const { backend, models, train } = await import(pathToFileURL(job.tunebook));
 const info = await backend.use(job.backend);
 const matmul = await matmulSpeed();
 const model = await models.load(job.model);
+if (job.adapter) await models.loadAdapter(model, job.adapter);
 const run = train.sft({
   model,
   rows: job.rows,

@@ -6,23 +6,19 @@ import { pathToFileURL } from 'node:url';
 import { alpacaLike } from './alpaca-like.mjs';
 import { median, spread, sum, table } from './numbers.mjs';
 import { peerPython, root, worker } from './peer.mjs';
-import { options } from './usage.mjs';
+import { describeShape, SHAPES } from './shapes.mjs';
+import { BadUsage, options } from './usage.mjs';
 
 /** Steps before the timed ones: allocators, thread pools and caches settle. */
 const WARM = 3;
-const SHAPE = {
-  vocabSize: 8192,
-  hiddenSize: 256,
-  intermediateSize: 688,
-  numHiddenLayers: 6,
-  numAttentionHeads: 8,
-  numKeyValueHeads: 8,
-  headDim: 32,
-  maxPositionEmbeddings: 2048,
-  tieWordEmbeddings: true,
+/** Sides by the name of their worker. */
+const SIDES = {
+  ours: 'sft-ours.mjs',
+  trl: 'sft_trl.py',
+  torch: 'sft_torch.py',
 };
 
-/** Ours and TRL's SFTTrainer on the same model directory, rows and order, in processes of their own, one after the other. */
+/** Ours, TRL's SFTTrainer and (--loop) a PyTorch loop on the same model, rows and order, in processes of their own, by turns. */
 export async function benchSft(args) {
   const { values, number } = options(args, {
     data: { type: 'string' },
@@ -32,10 +28,19 @@ export async function benchSft(args) {
     backend: { type: 'string', default: 'native' },
     python: { type: 'string' },
     'no-peer': { type: 'boolean', default: false },
+    loop: { type: 'boolean', default: false },
+    shape: { type: 'string', default: 'small' },
+    length: { type: 'string' },
+    lora: { type: 'string' },
     json: { type: 'string' },
     dist: { type: 'string' },
   });
   const [steps, rounds, batch] = [number('steps'), number('rounds'), number('batch')];
+  const shape = SHAPES[values.shape];
+  if (!shape) throw new BadUsage(`--shape is one of ${Object.keys(SHAPES).join(', ')}, found "${values.shape}"`);
+  if (values.loop && values.lora) throw new BadUsage('--loop trains all weights: leave --lora out');
+  const length = values.length && number('length');
+  const lora = values.lora && number('lora');
   const python = values['no-peer'] ? undefined : peerPython(values.python);
   const dist = resolve(values.dist ?? join(root, 'dist'));
   if (!values.dist) {
@@ -45,21 +50,23 @@ export async function benchSft(args) {
 
   const work = join(root, '.cache', `bench-sft-${process.pid}`);
   try {
-    const job = await prepare(work, dist, { data: values.data, batch, steps: steps + WARM, backend: values.backend });
+    const job = await prepare(work, dist, {
+      ...{ data: values.data, batch, steps: steps + WARM, backend: values.backend },
+      ...{ shape, length, lora },
+    });
     const file = join(work, 'job.json');
     await writeFile(file, JSON.stringify(job));
-    const results = { ours: [], trl: [] };
+    const sides = ['ours', ...(python ? ['trl'] : []), ...(python && values.loop ? ['torch'] : [])];
+    const results = Object.fromEntries(sides.map(side => [side, []]));
     for (let round = 0; round < rounds; round++) {
-      // Alternately first, so that a drift of the machine favours neither.
-      const order = round % 2 ? ['trl', 'ours'] : ['ours', 'trl'];
+      // Each in turn first, so that a drift of the machine favours none.
+      const order = sides.map((_, i) => sides[(i + round) % sides.length]);
       for (const side of order) {
-        if (side === 'trl' && !python) continue;
-        const [program, script] = side === 'ours' ? [process.execPath, 'sft-ours.mjs'] : [python, 'sft_trl.py'];
-        const result = await worker(
-          program,
-          [join(root, 'bench', script), file],
-          side === 'trl' ? { OMP_NUM_THREADS: String(job.threads) } : {},
-        );
+        const script = join(root, 'bench', SIDES[side]);
+        const result =
+          side === 'ours'
+            ? await worker(process.execPath, [script, file])
+            : await worker(python, [script, file], { OMP_NUM_THREADS: String(job.threads) });
         results[side].push(result);
         console.error(`round ${round + 1}/${rounds} ${side}: ${median(timed(result)).toFixed(0)} ms a step`);
       }
@@ -73,25 +80,34 @@ export async function benchSft(args) {
 }
 
 /** Tokenizer, encoded rows and model directory that both sides read. */
-async function prepare(work, dist, { data, batch, steps, backend }) {
+async function prepare(work, dist, { data, batch, steps, backend, shape, length, lora }) {
   const tunebook = join(dist, 'index.js');
   const { backend: backends, data: reading, models, Random, tokens } = await import(pathToFileURL(tunebook));
   const rows = await reading.readRows(data ? resolve(data) : alpacaLike(Random));
   const texts = rows.flatMap(row => row.messages.flatMap(({ content, input }) => (input ? [content, input] : [content])));
-  const tokenizer = tokens.trainBPE(texts, { vocabSize: SHAPE.vocabSize });
+  const tokenizer = tokens.trainBPE(texts, { vocabSize: Math.min(shape.vocabSize, 8192) });
   const shuffled = new Random('bench/order').shuffle(rows);
-  const { rows: encoded } = tokens.encodeRows(shuffled, { tokenizer, template: 'alpaca' });
+  const { rows: short } = tokens.encodeRows(shuffled, { tokenizer, template: 'alpaca' });
+  const encoded = length ? ofLength(short, length) : short;
   const needed = batch * steps;
   // As many epochs as the steps ask for, laid out flat: both sides read from the first row to the last.
   const flat = Array.from({ length: needed }, (_, i) => encoded[i % encoded.length]);
   await backends.use('cpu');
-  const model = models.init({ ...SHAPE, eosTokenIds: [tokenizer.eosId] }, { seed: 1 });
+  const model = models.init({ ...shape, eosTokenIds: [tokenizer.eosId] }, { seed: 1 });
   await mkdir(join(work, 'model'), { recursive: true });
   await model.save(join(work, 'model'));
   await tokenizer.save(join(work, 'model'));
+  if (lora) {
+    // Both sides begin from the same A, so that their loss curves can be compared.
+    model.attach(models.lora({ rank: lora, alpha: lora, targets: 'all-linear' }));
+    await models.saveAdapter(model, join(work, 'adapter'));
+  }
   model.dispose();
   return {
     tunebook,
+    shape,
+    lora,
+    adapter: lora ? join(work, 'adapter') : undefined,
     data: data ?? 'generated rows',
     backend,
     model: join(work, 'model'),
@@ -108,6 +124,20 @@ async function prepare(work, dist, { data, batch, steps, backend }) {
   };
 }
 
+/** Rows of one length: as many of the given ones after each other as it takes, the last one cut. */
+function ofLength(rows, length) {
+  const long = [];
+  let [ids, labels] = [[], []];
+  for (const row of rows) {
+    ids.push(...row.ids);
+    labels.push(...row.labels);
+    if (ids.length < length) continue;
+    long.push({ ids: ids.slice(0, length), labels: labels.slice(0, length) });
+    [ids, labels] = [[], []];
+  }
+  return long;
+}
+
 /** Times of the steps that count: ms[i] belongs to step i + 1 (0-based), the first step has no time. */
 const timed = result => result.ms.slice(WARM - 1);
 
@@ -118,7 +148,7 @@ function summarise(job, results) {
   const tokens = sum(batches.flat().map(row => row.ids.length));
   const labelTokens = sum(batches.flat().map(labels));
   const padded = sum(batches.map(rows => rows.length * Math.max(...rows.map(row => row.ids.length))));
-  const flop = sum(batches.map(rows => flopOf(rows, labels))) / batches.length;
+  const flop = sum(batches.map(rows => flopOf(job, rows, labels))) / batches.length;
   const perSecond = (count, result) => (count * 1000) / sum(timed(result));
   const column = (name, side) => {
     const all = results[side];
@@ -142,27 +172,31 @@ function summarise(job, results) {
     .filter(side => results[side].length)
     .map(side => column(results[side][0].engine, side));
   const lines = [
-    `Llama shape 6L d256 ffn 688 8 heads vocab 8,192, float32; ${job.data}; batch ${job.batch}, ${job.steps - WARM} timed steps`,
+    `${describeShape(job.shape)}, float32${job.lora ? `, LoRA rank ${job.lora} on every linear module` : ''}; ${job.data}; batch ${job.batch}, ${job.steps - WARM} timed steps`,
     `${(tokens / batches.length).toFixed(0)} tokens and ${(labelTokens / batches.length).toFixed(0)} label tokens a step; padding in the peer's batches ${((1 - tokens / padded) * 100).toFixed(1)} %; ${(flop / 1e9).toFixed(1)} GFLOP a step without padding`,
     `${cpus()[0]?.model ?? 'unknown processor'}, ${job.threads} threads, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`,
     '',
     table([heads, ...columns]),
   ];
   const summary = { tokens, labelTokens, padding: 1 - tokens / padded };
-  if (results.trl.length) {
-    const ratios = results.ours.map((r, i) => perSecond(labelTokens, r) / perSecond(labelTokens, results.trl[i]));
-    const apart = results.ours[0].loss.map((loss, i) => Math.abs(loss / results.trl[0].loss[i] - 1));
-    const worst = Math.max(...apart);
-    Object.assign(summary, { ratios, lossDifference: worst });
+  for (const [side, name] of [
+    ['trl', 'TRL'],
+    ['torch', 'PyTorch loop'],
+  ]) {
+    const peers = results[side];
+    if (!peers?.length) continue;
+    const ratios = results.ours.map((r, i) => perSecond(labelTokens, r) / perSecond(labelTokens, peers[i]));
+    const memory = results.ours.map((r, i) => r.peakBytes / peers[i].peakBytes);
+    const worst = Math.max(...results.ours[0].loss.map((loss, i) => Math.abs(loss / peers[0].loss[i] - 1)));
+    summary[side] = { ratios, memory, lossDifference: worst };
     lines.push(
       '',
-      `ours / TRL in label-tokens/s: ${spread(ratios, 2)}`,
+      `ours / ${name} in label-tokens/s: ${spread(ratios, 2)}; peak memory ${spread(memory, 2)}`,
       `loss curves: largest relative difference ${worst.toExponential(1)}${worst < 1e-2 ? ', they agree' : ': THEY DO NOT AGREE'}`,
-      '',
-      table([['step', 'ours', 'TRL', 'ours |g|', 'TRL |g|'], ...lossRows(results)]),
     );
     if (!(worst < 1e-2)) process.exitCode = 1;
   }
+  if (results.trl?.length) lines.push('', table([['step', 'ours', 'TRL', 'ours |g|', 'TRL |g|'], ...lossRows(results)]));
   return { text: lines.join('\n'), summary };
 }
 
@@ -175,15 +209,27 @@ function lossRows({ ours: [ours], trl: [trl] }) {
   );
 }
 
-/** Multiply-adds of forward and backward counted as two, times three for the two products of the gradient; attention as full squares. */
-function flopOf(rows, labels) {
-  const { hiddenSize: d, intermediateSize: f, numHiddenLayers: layers, vocabSize } = SHAPE;
+/**
+ * Multiply-adds counted as two. Forward once, backward twice (by inputs and by weights), but for frozen weights backward once;
+ * attention as full squares.
+ */
+function flopOf({ shape, lora }, rows, labels) {
+  const {
+    hiddenSize: d,
+    intermediateSize: f,
+    numHiddenLayers: layers,
+    numAttentionHeads: h,
+    numKeyValueHeads: k,
+    headDim,
+  } = shape;
+  const linear = layers * (d * headDim * (2 * h + 2 * k) + 3 * d * f);
+  const passes = lora ? 4 : 6;
   return sum(
     rows.map(
       row =>
-        6 * layers * (4 * d * d + 3 * d * f) * row.ids.length +
-        12 * layers * d * row.ids.length ** 2 +
-        6 * vocabSize * d * labels(row),
+        passes * linear * row.ids.length +
+        12 * layers * h * headDim * row.ids.length ** 2 +
+        passes * shape.vocabSize * d * labels(row),
     ),
   );
 }

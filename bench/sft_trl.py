@@ -45,11 +45,20 @@ def matmul_speed():
     return max(speeds)
 
 
+def load_model():
+    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    if not job.get("adapter"):
+        return model
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, job["adapter"], is_trainable=True)
+
+
 matmul = matmul_speed()
 clock = Clock()
 with tempfile.TemporaryDirectory() as output:
     trainer = SFTTrainer(
-        model=AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32),
+        model=load_model(),
         processing_class=AutoTokenizer.from_pretrained(job["model"]),
         # Rows come encoded, so that ids and labels (completion only) are the same on both sides.
         train_dataset=Dataset.from_list([{"input_ids": r["ids"], "labels": r["labels"]} for r in job["rows"]]),

@@ -25,7 +25,26 @@ npm run bench -- encode [options]      render + tokenise + mask + verify beside 
 npm run bench -- packing [options]     plain, bucketed and packed batches of the same rows, ours alone
 
   --length N         tokens of a pack (default 512)
-  --data, --steps, --rounds, --batch, --backend, --dist as above`;
+  --data, --steps, --rounds, --batch, --backend, --dist as above
+
+npm run bench -- load [options]        models.load beside reading the file and transformers' from_pretrained: time and peak memory
+
+  --model DIR        a model directory with model.safetensors; default: random weights of the SmolLM2-135M shape (538 MB)
+  --dtype TYPE       of that random model's file: float32 (default), float16 or bfloat16
+  --rounds N         alternations (default 5)
+  --backend, --python, --no-peer, --dist, --json as above
+
+npm run bench -- lora [options]        memory and time of a LoRA step beside full fine-tuning, SmolLM2-135M shape
+
+  --length N         tokens of a row (default 128)
+  --rank N           rank of the update on all linear modules (default 8)
+  --steps, --rounds, --batch, --backend, --dist, --json as above
+
+npm run bench -- generate [options]    prefill and decode beside transformers' generate, SmolLM2-135M shape
+
+  --tokens N         new tokens a row (default 64)
+  --repeats N        times a process measures (default 3)
+  --rounds, --backend, --python, --no-peer, --dist, --json as above`;
 
 /** A command line that cannot be understood; the message is followed by the usage. */
 export class BadUsage extends Error {}

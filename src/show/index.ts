@@ -1,15 +1,18 @@
 /** Figures: plain data → Vega-Lite spec or safe HTML; rendering, live updating, and the hosts that show them. */
 export { type BeforeAfterRow, beforeAfter } from './before-after.js';
+export { type ConversationData, type ConversationMessage, conversation } from './conversation.js';
 export { type DatasetOptions, type DatasetSource, dataset } from './dataset.js';
 export { type Figure, type FigureParts, figure, isFigure, JUPYTER_DISPLAY, VEGALITE_MIME, type VegaLiteSpec } from './figure.js';
 export { type HistogramOptions, histogram } from './histogram.js';
 export { type DisplayOptions, display } from './hosts.js';
-export { type LiveOptions, type LiveRun, type LiveView, live } from './live.js';
+export { follow, type LiveOptions, type LiveRun, type LiveView, live } from './live.js';
 export { type LossColumns, type LossCurveOptions, type LossHistory, type LossPoint, lossCurve } from './loss-curve.js';
 export { type MixtureLine, type MixtureOptions, type MixtureSource, mixture } from './mixture.js';
 export { notebookPage } from './notebook-page.js';
 export { type PacksOptions, type PacksSource, packs } from './packs.js';
 export { type PageOptions, page } from './page.js';
+export { type LabelledModel, type ParametersOptions, type ParametersSource, parameters } from './parameters.js';
+export type { ModelFacts, ModelSource, WeightFacts } from './parameters-facts.js';
 export { type PngOptions, type RenderOptions, renderPng, renderSvg } from './render.js';
 export { type Sample, type SamplesOptions, samples } from './samples.js';
 export { type TableOptions, type TableSource, table } from './table.js';

@@ -1,8 +1,9 @@
-import { writeFileAtomic } from '../base/core/index.js';
+import { type Changing, setFollower, VIEW, writeFileAtomic } from '../base/core/index.js';
 import { type Figure, JUPYTER_DISPLAY } from './figure.js';
 import { newSpot, type Spot } from './hosts.js';
 import { type LossCurveOptions, type LossHistory, lossCurve } from './loss-curve.js';
 import { page } from './page.js';
+import { figureOf } from './views.js';
 
 /** What a live figure asks of a run; `train.Run` is one. */
 export interface LiveRun {
@@ -69,6 +70,28 @@ export function live(run: LiveRun, options: LiveOptions = {}): LiveView {
     },
   };
 }
+
+/**
+ * Show an object that describes itself (`Symbol.for('tunebook.view')`) and draw it anew in place as it changes, at most four
+ * times a second. Undefined outside a notebook, where nothing is drawn.
+ */
+export function follow(object: Changing): LiveView | undefined {
+  const spot = newSpot();
+  if (!spot) return undefined;
+  const painter = new Painter(spot, () => figureOf(object[VIEW]()), 250);
+  const unsubscribe = object.onChange(() => painter.changed());
+  painter.changed();
+  return {
+    flush: () => painter.complete(),
+    stop() {
+      unsubscribe();
+      return painter.complete();
+    },
+  };
+}
+
+// So that models show what they are writing without knowing of figures.
+setFollower(follow);
 
 class Painter {
   readonly #spot: Spot | undefined;

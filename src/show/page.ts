@@ -1,3 +1,4 @@
+import { CONVERSATION_CSS } from './conversation.js';
 import type { FigureParts } from './figure.js';
 import { renderSvg } from './render.js';
 import { TABLE_CSS } from './table.js';
@@ -59,4 +60,5 @@ const PAGE_CSS =
   '.tb-out .tb-error{color:var(--tb-bad);border-left:3px solid var(--tb-bad);padding-left:10px}' +
   '.tb-k{color:var(--tb-ctlink)}.tb-s{color:var(--tb-good)}.tb-c{color:var(--tb-faint);font-style:italic}.tb-n{color:var(--tb-onink)}' +
   TABLE_CSS +
-  TOKENS_CSS;
+  TOKENS_CSS +
+  CONVERSATION_CSS;

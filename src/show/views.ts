@@ -1,8 +1,10 @@
 import { type MimeBundle, setRenderer, type View, viewOf } from '../base/core/index.js';
 import { type BeforeAfterRow, beforeAfter } from './before-after.js';
+import { type ConversationData, conversation } from './conversation.js';
 import { type Figure, isFigure, JUPYTER_DISPLAY } from './figure.js';
 import { type LossHistory, lossCurve } from './loss-curve.js';
 import { type MixtureSource, mixture } from './mixture.js';
+import { parameters } from './parameters.js';
 import { type Sample, samples } from './samples.js';
 import { isTable, type TableSource, table } from './table.js';
 import { formatCell } from './text.js';
@@ -30,7 +32,9 @@ const KINDS: Record<string, (data: never) => Figure> = {
       ? samples(data.samples, data.score === undefined ? {} : { title: `Score ${(100 * data.score).toFixed(1)} %` })
       : properties(data, 'Scores'),
   mixture: (data: MixtureSource) => mixture(data),
-  model: (data: object) => properties(data, 'Model'),
+  conversation: (data: ConversationData) => conversation(data),
+  model: (data: object) =>
+    Array.isArray((data as { weights?: unknown }).weights) ? parameters(data) : properties(data, 'Model'),
 };
 
 /** The figure of a view (contract 7). A kind that is not known here is shown as a table of its properties. */

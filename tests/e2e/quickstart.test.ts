@@ -1,63 +1,42 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { jupyterEnvironment, VENV, VENV_PYTHON } from '../../setup/paths.mjs';
 import { NOUNS, quickstart } from '../../src/prepare/tasks/index.js';
 import { Tokenizer } from '../../src/prepare/tokens/index.js';
-import { notebookPage, VEGALITE_MIME } from '../../src/show/index.js';
-import { launchBrowser, skipBrowser } from '../helpers/browser.js';
-import { ensureBuilt } from '../helpers/built.js';
+import { skipBrowser } from '../helpers/browser.js';
+import { root } from '../helpers/built.js';
+import {
+  chartsOf,
+  codeOf,
+  type Executor,
+  executor,
+  expectCommitted,
+  expectComplete as expectWhole,
+  joined,
+  type Notebook,
+  onPage,
+  outputsOf,
+  readNotebook,
+  skipJupyter,
+} from './notebook.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const committed = join(root, 'notebooks', 'quickstart.ipynb');
 
-interface Output {
-  output_type: string;
-  data?: Record<string, unknown>;
-  text?: string | string[];
-  ename?: string;
-}
-interface Notebook {
-  cells: { cell_type: string; source: string | string[]; outputs?: Output[]; execution_count?: number | null }[];
-  metadata: { kernelspec: { name: string } };
-}
-
-const read = async (path: string): Promise<Notebook> => JSON.parse(await readFile(path, 'utf8'));
-const codeOf = (notebook: Notebook) => notebook.cells.filter(cell => cell.cell_type === 'code');
-const outputsOf = (notebook: Notebook) => codeOf(notebook).flatMap(cell => cell.outputs ?? []);
-const sourceOf = (cell: { source: string | string[] }) => [cell.source].flat().join('');
-
 function expectComplete(notebook: Notebook) {
-  expect(outputsOf(notebook).filter(output => output.output_type === 'error')).toEqual([]);
-  for (const cell of codeOf(notebook)) {
-    expect(cell.execution_count).toBeGreaterThan(0);
-    expect(cell.outputs, sourceOf(cell)).not.toEqual([]);
-  }
-  const bundles = outputsOf(notebook).flatMap(output => (output.data ? [output.data] : []));
-  for (const bundle of bundles) expect(bundle).toHaveProperty(['text/plain']);
-  const charts = bundles.filter((bundle): boolean => VEGALITE_MIME in bundle);
+  expectWhole(notebook);
   // Two loss curves, the ladder before and after, and what was forgotten.
-  expect(charts).toHaveLength(4);
-  for (const chart of charts) expect([chart['image/png']].flat().join('')).toMatch(/^iVBOR/);
-  expect(bundles.filter(bundle => 'text/html' in bundle).length).toBeGreaterThanOrEqual(6);
+  expect(chartsOf(notebook)).toHaveLength(4);
+  expect(outputsOf(notebook).filter(({ data }) => data && 'text/html' in data).length).toBeGreaterThanOrEqual(6);
 }
 
 describe('the committed notebook', () => {
   test('is short, has its outputs, and names no machine', async () => {
-    const notebook = await read(committed);
-    expect(notebook.metadata.kernelspec.name).toBe('tunebook');
-    expect(codeOf(notebook).length).toBeLessThanOrEqual(12);
-    for (const cell of codeOf(notebook)) expect(sourceOf(cell).split('\n').length).toBeLessThanOrEqual(32);
-    expectComplete(notebook);
-    expect(await readFile(committed, 'utf8')).not.toMatch(/\/(work|home|Users|tmp|root)\//);
+    await expectCommitted(committed, { cells: 12, lines: 32 });
+    expectComplete(await readNotebook(committed));
   });
 
   test('reports held-out accuracy that rose', async () => {
-    const tables = outputsOf(await read(committed)).flatMap(output => [output.data?.['text/plain'] ?? []].flat().join(''));
+    const tables = outputsOf(await readNotebook(committed)).flatMap(({ data }) => joined(data?.['text/plain']));
     const last = tables.at(-1)!.split('\n');
     const shares = (name: string) =>
       last
@@ -81,41 +60,27 @@ describe('the committed base model', () => {
   });
 
   test('knows facts and worksheets, and answers a question with another question', async () => {
-    const [, continued] = codeOf(await read(committed));
-    const text = [continued!.outputs!.at(-1)!.data!['text/plain']].flat().join('');
+    const [, continued] = codeOf(await readNotebook(committed));
+    const text = joined(continued!.outputs!.at(-1)!.data!['text/plain']);
     expect(text).toMatch(/tom lives in\s+oslo \./);
     expect(text).toMatch(/reverse : cat red pen =\s+pen red cat \./);
     expect(text).toMatch(/bee blue bread pen\s+\. [a-z ]+ : [a-z ]+ \./);
   });
 });
 
-const jupyter = existsSync(VENV_PYTHON) && existsSync(join(VENV, 'share', 'jupyter', 'kernels', 'tunebook', 'kernel.json'));
-if (!jupyter && !process.env.CI)
-  console.warn('skipped: executing the notebook needs Jupyter and the kernel in .venv (npm run setup)');
-
-describe.skipIf(!jupyter && !process.env.CI)('the quickstart executed by Jupyter', () => {
-  let folder: string;
+describe.skipIf(skipJupyter)('the quickstart executed by Jupyter', () => {
+  let jupyter: Executor;
   beforeAll(async () => {
-    await ensureBuilt();
-    folder = await mkdtemp(join(tmpdir(), 'tunebook-quickstart-'));
+    jupyter = await executor(committed, { seconds: 600 });
   });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  afterAll(() => jupyter?.dispose());
 
   /** Execute the notebook; returns what it wrote, and the figures it published. */
   async function execute(name: string, env: Record<string, string>) {
-    const executed = join(folder, `${name}.ipynb`);
-    const result = join(folder, `${name}.json`);
-    const runner = [join(root, 'setup', 'run_notebook.py'), committed, executed, '600'];
-    const child = spawn(VENV_PYTHON, runner, {
-      env: { ...process.env, ...jupyterEnvironment(join(folder, 'jupyter')), TUNEBOOK_RESULT: result, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => (output += text));
-    const code = await new Promise(done => child.on('close', done));
-    expect(code, output.slice(-4000)).toBe(0);
+    const result = join(jupyter.folder, `${name}.json`);
+    const { executed, notebook } = await jupyter.execute(name, { TUNEBOOK_RESULT: result, ...env });
     const figures: Record<string, number> = JSON.parse(await readFile(result, 'utf8'));
-    return { executed, notebook: await read(executed), figures };
+    return { executed, notebook, figures };
   }
 
   test('held-out accuracy rises, base text is forgotten, replay keeps it; its page shows the charts', {
@@ -133,15 +98,7 @@ describe.skipIf(!jupyter && !process.env.CI)('the quickstart executed by Jupyter
     expect(figures.factsAfterReplay).toBeGreaterThan(figures.factsAfter!);
 
     if (skipBrowser) return;
-    const page = join(folder, 'quickstart.html');
-    await writeFile(page, await notebookPage(await readFile(executed, 'utf8')));
-    const browser = await launchBrowser();
-    try {
-      const tab = await browser.newPage({ viewport: { width: 1100, height: 900 } });
-      const problems: string[] = [];
-      tab.on('console', message => message.type() === 'error' && problems.push(message.text()));
-      tab.on('pageerror', error => problems.push(String(error)));
-      await tab.goto(pathToFileURL(page).href);
+    await onPage(executed, async tab => {
       const charts = await tab.locator('.tb-chart svg').all();
       expect(charts).toHaveLength(4);
       for (const chart of charts) {
@@ -159,14 +116,11 @@ describe.skipIf(!jupyter && !process.env.CI)('the quickstart executed by Jupyter
       }
       expect(await tab.locator('.tb-tokens').count()).toBe(2);
       expect(await tab.getByText('<|im_start|>').first().isVisible()).toBe(true);
-      expect(problems).toEqual([]);
-    } finally {
-      await browser.close();
-    }
+    });
   });
 
   test('tells the same story on rows of one’s own', { timeout: 300_000 }, async () => {
-    const file = join(folder, 'rows.jsonl');
+    const file = join(jupyter.folder, 'rows.jsonl');
     const rows = quickstart({ seed: 5, rows: 120, perRung: 1 }).rows.map(({ messages: [user, answer] }) => {
       const [instruction, input] = user!.content.split(/ : (?=[a-z ]+$)/);
       return JSON.stringify({ instruction, input, output: answer!.content });

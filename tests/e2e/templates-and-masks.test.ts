@@ -1,34 +1,27 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { jupyterEnvironment, VENV, VENV_PYTHON } from '../../setup/paths.mjs';
 import { readRows } from '../../src/prepare/data/index.js';
-import { notebookPage, VEGALITE_MIME } from '../../src/show/index.js';
-import { launchBrowser, skipBrowser } from '../helpers/browser.js';
-import { ensureBuilt, root } from '../helpers/built.js';
+import { skipBrowser } from '../helpers/browser.js';
+import { root } from '../helpers/built.js';
+import {
+  chartsOf,
+  type Executor,
+  executor,
+  expectCommitted,
+  expectComplete as expectWhole,
+  joined,
+  type Notebook,
+  onPage,
+  outputsOf,
+  readNotebook,
+  skipJupyter,
+  textsOf,
+} from './notebook.js';
 
 const committed = join(root, 'notebooks', 'templates-and-masks.ipynb');
 const instructions = join(root, 'notebooks', 'assets', 'instructions.jsonl');
 
-interface Cell {
-  cell_type: string;
-  source: string | string[];
-  execution_count?: number | null;
-  outputs?: { output_type: string; data?: Record<string, unknown>; text?: string | string[] }[];
-}
-interface Notebook {
-  cells: Cell[];
-  metadata: { kernelspec: { name: string } };
-}
-
-const joined = (text: unknown): string => [text ?? ''].flat().join('');
-const read = async (path: string): Promise<Notebook> => JSON.parse(await readFile(path, 'utf8'));
-const codeOf = (notebook: Notebook) => notebook.cells.filter(cell => cell.cell_type === 'code');
-const outputsOf = (notebook: Notebook) => codeOf(notebook).flatMap(cell => cell.outputs ?? []);
 /** Plain text of the token views, by title. */
 const viewsOf = (notebook: Notebook): Record<string, string> =>
   Object.fromEntries(
@@ -39,27 +32,18 @@ const viewsOf = (notebook: Notebook): Record<string, string> =>
   );
 
 function expectComplete(notebook: Notebook) {
-  expect(outputsOf(notebook).filter(output => output.output_type === 'error')).toEqual([]);
-  for (const cell of codeOf(notebook)) {
-    expect(cell.execution_count).toBeGreaterThan(0);
-    expect(cell.outputs, joined(cell.source)).not.toEqual([]);
-  }
-  for (const { data } of outputsOf(notebook)) if (data) expect(data).toHaveProperty(['text/plain']);
+  expectWhole(notebook);
   expect(Object.keys(viewsOf(notebook)).length).toBeGreaterThanOrEqual(8);
 }
 
 describe('the committed notebook', () => {
   test('is short, has its outputs, and names no machine', async () => {
-    const notebook = await read(committed);
-    expect(notebook.metadata.kernelspec.name).toBe('tunebook');
-    expect(codeOf(notebook).length).toBeLessThanOrEqual(14);
-    for (const cell of codeOf(notebook)) expect(joined(cell.source).split('\n').length).toBeLessThanOrEqual(24);
-    expectComplete(notebook);
-    expect(await readFile(committed, 'utf8')).not.toMatch(/\/(work|home|Users|tmp|root)\//);
+    await expectCommitted(committed, { cells: 14, lines: 24 });
+    expectComplete(await readNotebook(committed));
   });
 
   test('shows what it says', async () => {
-    const views = viewsOf(await read(committed));
+    const views = viewsOf(await readNotebook(committed));
     // Five templates, each with its own end of turn in the trained text.
     const five = views['One conversation, five templates']!;
     for (const end of ['<|im_end|>»', '<|eot_id|>»', '<end_of_turn>»', '<|endoftext|>»']) expect(five).toContain(end);
@@ -75,7 +59,7 @@ describe('the committed notebook', () => {
     const [broken, repaired] = views['Before and after the repair']!.split('\nrepaired\n');
     expect(broken).toContain('with a fork.»');
     expect(repaired).toContain('with a fork.<|im_end|>»');
-    const texts = outputsOf(await read(committed)).map(output => joined(output.data?.['text/plain']));
+    const texts = textsOf(await readNotebook(committed));
     const verdicts = texts
       .filter(text => text.startsWith('check '))
       .map(text => text.match(/ {2}(pass|fail|warn) {2}/g)!.map(v => v.trim()));
@@ -102,50 +86,24 @@ describe('the committed rows', () => {
   });
 });
 
-const jupyter = existsSync(VENV_PYTHON) && existsSync(join(VENV, 'share', 'jupyter', 'kernels', 'tunebook', 'kernel.json'));
-if (!jupyter && !process.env.CI)
-  console.warn('skipped: executing the notebook needs Jupyter and the kernel in .venv (npm run setup)');
-
-describe.skipIf(!jupyter && !process.env.CI)('the notebook executed by Jupyter', () => {
-  let folder: string;
+describe.skipIf(skipJupyter)('the notebook executed by Jupyter', () => {
+  let jupyter: Executor;
   beforeAll(async () => {
-    await ensureBuilt();
-    folder = await mkdtemp(join(tmpdir(), 'tunebook-masks-'));
+    jupyter = await executor(committed, { seconds: 120 });
   });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
-
-  async function execute(name: string, env: Record<string, string> = {}) {
-    const executed = join(folder, `${name}.ipynb`);
-    const child = spawn(VENV_PYTHON, [join(root, 'setup', 'run_notebook.py'), committed, executed, '120'], {
-      env: { ...process.env, ...jupyterEnvironment(join(folder, 'jupyter')), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => (output += text));
-    const code = await new Promise(done => child.on('close', done));
-    expect(code, output.slice(-4000)).toBe(0);
-    return { executed, notebook: await read(executed) };
-  }
+  afterAll(() => jupyter?.dispose());
 
   test('gives what is committed, and its page shows the masks', { timeout: 180_000 }, async () => {
-    const { executed, notebook } = await execute('masks');
+    const { executed, notebook } = await jupyter.execute('masks');
     expectComplete(notebook);
-    expect(viewsOf(notebook)).toEqual(viewsOf(await read(committed)));
+    expect(viewsOf(notebook)).toEqual(viewsOf(await readNotebook(committed)));
     if (skipBrowser) return;
-    const page = join(folder, 'masks.html');
-    await writeFile(page, await notebookPage(await readFile(executed, 'utf8')));
-    const browser = await launchBrowser();
-    try {
-      const tab = await browser.newPage({ viewport: { width: 1100, height: 900 } });
-      const problems: string[] = [];
-      tab.on('console', message => message.type() === 'error' && problems.push(message.text()));
-      tab.on('pageerror', error => problems.push(String(error)));
-      await tab.goto(pathToFileURL(page).href);
+    await onPage(executed, async tab => {
       const views = await tab.locator('.tb-tokens').all();
       expect(views.length).toBe(Object.keys(viewsOf(notebook)).length);
       for (const view of views) expect((await view.locator('.tb-toks').first().boundingBox())!.height).toBeGreaterThan(40);
       expect(await tab.locator('.tb-tokens .tb-trained').count()).toBeGreaterThan(100);
-      const charts = outputsOf(notebook).filter(output => output.data && VEGALITE_MIME in output.data).length;
+      const charts = chartsOf(notebook).length;
       expect(charts).toBeGreaterThan(0);
       expect(await tab.locator('.tb-chart svg').count()).toBe(charts);
       const trained = tab.locator('.tb-toks .tb-trained').first();
@@ -154,26 +112,19 @@ describe.skipIf(!jupyter && !process.env.CI)('the notebook executed by Jupyter',
         /id \d+.*role assistant.*trained/,
       );
       expect(await tab.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1100);
-      expect(problems).toEqual([]);
-    } finally {
-      await browser.close();
-    }
+    });
   });
 
   test('runs on rows of one’s own', { timeout: 180_000 }, async () => {
-    const file = join(folder, 'rows.jsonl');
+    const file = join(jupyter.folder, 'rows.jsonl');
     const rows = Array.from({ length: 30 }, (_, i) => ({
       instruction: `Double ${i}.`,
       input: i % 3 ? '' : 'Carefully.',
       output: `${2 * i}`,
     }));
     await writeFile(file, rows.map(row => JSON.stringify(row)).join('\n'));
-    const { notebook } = await execute('own', { TUNEBOOK_DATA: file });
+    const { notebook } = await jupyter.execute('own', { TUNEBOOK_DATA: file });
     expectComplete(notebook);
-    expect(
-      outputsOf(notebook)
-        .map(output => joined(output.text))
-        .join(''),
-    ).toContain('30 rows read from');
+    expect(textsOf(notebook).join('')).toContain('30 rows read from');
   });
 });

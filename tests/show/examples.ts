@@ -1,12 +1,15 @@
 import { Random } from '../../src/base/core/index.js';
 import {
   beforeAfter,
+  conversation,
   dataset,
   type Figure,
   histogram,
   lossCurve,
   type MixtureSource,
+  type ModelFacts,
   mixture,
+  parameters,
   samples,
   type TokenView,
   table,
@@ -142,6 +145,41 @@ export function mixtureReport(): MixtureSource {
   };
 }
 
+/** A small Llama with three adapters, as a model's view lists them. */
+export function modelFacts(): ModelFacts {
+  const layers = Array.from({ length: 4 }, (_, i) => `model.layers.${i}`);
+  const base = (name: string, ...shape: number[]) => ({ name, shape, trainable: false, group: 'base' });
+  const own = (group: string, name: string, ...shape: number[]) => ({ name, shape, trainable: true, group });
+  return {
+    architecture: 'LlamaForCausalLM',
+    adapters: [
+      { name: 'answers', kind: 'lora' },
+      { name: 'houlsby', kind: 'bottleneck' },
+      { name: 'soft', kind: 'prompt' },
+    ],
+    weights: [
+      base('model.embed_tokens.weight', 2000, 128),
+      ...layers.flatMap(layer => [
+        base(`${layer}.input_layernorm.weight`, 128),
+        ...['q_proj', 'k_proj', 'v_proj', 'o_proj'].map(name => base(`${layer}.self_attn.${name}.weight`, 128, 128)),
+        base(`${layer}.post_attention_layernorm.weight`, 128),
+        ...['gate_proj', 'up_proj', 'down_proj'].map(name => base(`${layer}.mlp.${name}.weight`, 384, 128)),
+      ]),
+      base('model.norm.weight', 128),
+      base('lm_head.weight', 2000, 128),
+      ...layers.flatMap(layer => [
+        own('answers', `${layer}.self_attn.q_proj.lora_A.answers.weight`, 8, 128),
+        own('answers', `${layer}.self_attn.q_proj.lora_B.answers.weight`, 128, 8),
+        own('houlsby', `${layer}.self_attn.bottleneck_down.houlsby.weight`, 16, 128),
+        own('houlsby', `${layer}.self_attn.bottleneck_up.houlsby.weight`, 128, 16),
+        own('houlsby', `${layer}.mlp.bottleneck_down.houlsby.weight`, 16, 128),
+        own('houlsby', `${layer}.mlp.bottleneck_up.houlsby.weight`, 128, 16),
+      ]),
+      own('soft', 'prompt_encoder.soft.embedding.weight', 20, 128),
+    ],
+  };
+}
+
 /** One of every figure, as a quickstart would make them. */
 export function gallery(): Record<string, Figure> {
   const h = history(500);
@@ -152,6 +190,16 @@ export function gallery(): Record<string, Figure> {
       title: 'Training and held-out loss',
       learningRate: true,
       evalPoints: [1, 100, 200, 300, 400, 500].map(step => ({ step, loss: 1.2 + 2.9 * Math.exp(-step / 110) })),
+    }),
+    conversation: conversation({
+      note: '14 tokens after 62 of the prompt, 35 a second; ended by itself',
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'What is the weather?', input: 'Oslo, 4 °C, snow\nBergen, 9 °C, rain' },
+        { role: 'assistant', content: '', toolCalls: [{ name: 'forecast', arguments: { city: 'Oslo' } }] },
+        { role: 'tool', content: '{"tomorrow": "sun"}' },
+        { role: 'assistant', thinking: 'Tomorrow was asked for too.', content: 'Snow now, <b>sun</b> tomorrow.\nDress warmly.' },
+      ],
     }),
     lossShort: lossCurve({ loss: [4.2, 3.7, 3.1, 2.9, 2.4] }, { title: 'Five steps' }),
     lossLog: lossCurve(h, { title: 'Training loss, log axis', log: true, total: 1000 }),
@@ -169,6 +217,7 @@ export function gallery(): Record<string, Figure> {
     ),
     dataset: dataset(datasetRows() as never, { title: 'What the rows are like' }),
     mixture: mixture(mixtureReport(), { title: 'Mixture of tasks, temperature 2' }),
+    parameters: parameters(modelFacts(), { title: 'Three ways to tune', adapters: true }),
     tokens: tokens(tokenView()),
     tokensPair: tokens([
       { title: 'train: response', ...tokenView(false) },

@@ -26,9 +26,9 @@ describe.skipIf(skipBrowser)('the gallery in Chromium', () => {
       const errors: string[] = [];
       tab.on('console', message => message.type() === 'error' && errors.push(message.text()));
       await tab.setContent(html);
-      expect(await tab.locator('svg.marks').count()).toBe(8);
+      expect(await tab.locator('svg.marks').count()).toBe(9);
       expect(await tab.locator('.tb-toks').count()).toBe(3);
-      expect(await tab.locator('.tb-table table').count()).toBe(3);
+      expect(await tab.locator('.tb-table table').count()).toBe(5);
       // Letters in the ink of the scheme: the CSS variables reach into the SVG.
       const ink = await tab
         .locator('svg.marks text')

@@ -2,6 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   beforeAfter,
+  conversation,
   dataset,
   type Figure,
   histogram,
@@ -9,6 +10,7 @@ import {
   mixture,
   notebookPage,
   page,
+  parameters,
   samples,
   table,
   tokens,
@@ -72,6 +74,17 @@ function hostileFigures(attack: string): Figure[] {
       },
       { title: attack },
     ),
+    parameters(
+      {
+        architecture: attack,
+        weights: [
+          { name: attack, shape: [2], trainable: false, group: signal },
+          { name: `${attack} norm`, shape: [3], trainable: true, group: attack },
+        ],
+        adapters: [{ name: attack, kind: signal }],
+      },
+      { title: attack, adapters: true },
+    ),
     tokens({
       title: attack,
       tokens: [
@@ -88,6 +101,15 @@ function hostileFigures(attack: string): Figure[] {
       ],
     }),
     table([{ [attack]: attack, '__proto__.x': { toJSON: () => attack } }], { title: attack }),
+    conversation({
+      title: attack,
+      note: attack,
+      writing: true,
+      messages: [
+        { role: attack, content: attack, thinking: attack, input: attack, toolCalls: [{ name: attack, arguments: attack }] },
+        { role: '__proto__', content: [{ text: attack }], toolCalls: [{ name: attack, arguments: { [attack]: signal } }] },
+      ],
+    }),
     samples([{ prompt: attack, expected: attack, before: attack, after: attack, correct: false, task: attack }], {
       title: attack,
     }),
@@ -168,7 +190,7 @@ describe.skipIf(skipBrowser)('hostile content in Chromium', () => {
     it(`is inert in pages of figures${bypassCSP ? ', even without their content-security-policy' : ''}`, async () => {
       const { page: opened, requests } = await tab(bypassCSP);
       await opened.setContent(await page(ATTACKS.flatMap(hostileFigures), { title: ALL }));
-      expect(await opened.locator('svg.marks').count()).toBe(7 * ATTACKS.length);
+      expect(await opened.locator('svg.marks').count()).toBe(8 * ATTACKS.length);
       expect(await opened.locator('script, link, iframe, a, img').count()).toBe(0);
       expect(await opened.locator('.tb-toks .tb-tok').first().textContent()).toContain('<script>');
       await inert(opened, requests);

@@ -12,6 +12,7 @@ export * from './low-rank.js';
 export * from './matmul.js';
 export * from './nonlinearity.js';
 export * from './ragged.js';
+export * from './recompute.js';
 export * from './rescale.js';
 export * from './rms-norm.js';
 export * from './rope.js';

@@ -30,6 +30,8 @@ export interface AdapterPass {
   project?(module: string, x: tf.Tensor2D, inner: (x: tf.Tensor2D) => tf.Tensor2D): tf.Tensor2D | undefined;
   /** A whole weight in place of the base's (modules_to_save, LoRA on embeddings or the head). */
   weight?(name: string, base: () => tf.Tensor): tf.Tensor | undefined;
+  /** Whether {@link weight} has something in place of this one: what it gives is differentiated. Goes with `weight`. */
+  replaces?(name: string): boolean;
   /** What a sub-layer gives to the residual stream. */
   behind?(y: tf.Tensor2D, at: Sublayer): tf.Tensor2D;
   /** Embeddings of the virtual tokens before every row, [virtualTokens, hiddenSize]. */

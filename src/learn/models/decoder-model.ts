@@ -42,7 +42,7 @@ export class DecoderModel extends Model {
           slots.map((_, i) => packed.place(i)),
           'int32',
         );
-      const hidden = decode({ ...packed, attend: attendWithin(packed, weights, this.config), keep }, weights, this.config);
+      const hidden = decode({ ...packed, attend: attendWithin(packed, this.config), keep }, weights, this.config);
       const head = weights.get(HEAD) as tf.Tensor2D;
       const flat = softcapped(matmul(hidden, head, false, true), this.config.logitSoftcap);
       const shape: [number, number, number] = [ids.length, time, this.config.vocabSize];
@@ -71,9 +71,9 @@ export class DecoderModel extends Model {
           ? embeddingNoise(segmentLengths(batch.ids, batch.segmentIds), hiddenSize, options.neftune, options.seed)
           : undefined;
       try {
-        const { value, gradients } = this.differentiate((weights, values) => {
-          const attend = attendWithin(packed, weights, this.config);
-          const hidden = decode({ ...packed, attend, keep: keepT, noise }, weights, this.config);
+        const { value, gradients } = this.differentiate((weights, values, recompute) => {
+          const input = { ...packed, attend: attendWithin(packed, this.config), keep: keepT, noise };
+          const hidden = decode(options.recompute ? { ...input, recompute } : input, weights, this.config);
           return objective({ hidden, labels: labelT, factors: factorT, weights, values, softcap }, options);
         }, options.seed);
         return { numerator: value, denominator, unit: 'token' as const, gradients };
@@ -158,7 +158,7 @@ export class DecoderModel extends Model {
 
   #losses(rows: Rows, keep: Int32Array, labels: Int32Array): Float32Array {
     const losses = this.#pass(rows, (packed, weights) => {
-      const attend = attendWithin(packed, weights, this.config);
+      const attend = attendWithin(packed, this.config);
       const keepT = tf.tensor1d(keep.map(packed.place), 'int32');
       const hidden = decode({ ...packed, attend, keep: keepT }, weights, this.config);
       const head = weights.get(HEAD) as tf.Tensor2D;
@@ -173,8 +173,8 @@ export class DecoderModel extends Model {
 }
 
 /** Attention of every token to the earlier ones of its row or segment. */
-function attendWithin(packed: Packed, weights: Weights, config: DecoderConfig): Attend {
-  return (q, k, v, layer) => {
+function attendWithin(packed: Packed, config: DecoderConfig): Attend {
+  return (q, k, v, layer, weights) => {
     const [queries, keys, values] = turned(q, k, v, layer, packed, weights);
     return causalAttention(queries, keys, values, packed.layout, attentionOptions(config, layer, packed));
   };

@@ -6,7 +6,7 @@ import { type LayerNames, modelNames } from './names.js';
 import type { Weights } from './reading.js';
 
 /** Self-attention of one layer between its projections: rotation, cache and masks are the caller's matter. */
-export type Attend = (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layer: number) => tf.Tensor2D;
+export type Attend = (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layer: number, weights: Weights) => tf.Tensor2D;
 
 /** The tokens of a pass, whatever rows they belong to: only {@link Attend} knows. */
 export interface DecoderInput {
@@ -17,9 +17,19 @@ export interface DecoderInput {
   /** Where virtual tokens stand between the real ones: {@link Packed.slots}. */
   slots?: tf.Tensor1D;
   attend: Attend;
+  /** Added to the embeddings of the real tokens, [tokens, hiddenSize]: NEFTune's noise. */
+  noise?: tf.Tensor2D;
   /** int32, the tokens whose output is wanted; the last layer works on them alone after its attention. */
   keep?: tf.Tensor1D;
+  /** Runs a layer so that nothing inside it is kept for the gradient. */
+  recompute?: Recompute;
 }
+
+/**
+ * Run a part of a model that the backward pass computes again.
+ * @param module name of the module whose weights the part uses, e.g. model.layers.0
+ */
+export type Recompute = (module: string, x: tf.Tensor2D, part: (x: tf.Tensor2D, weights: Weights) => tf.Tensor2D) => tf.Tensor2D;
 
 /**
  * A pre-norm decoder (Vaswani et al. 2017; GPT-2; Llama): blocks of self-attention and feed-forward, then a last norm. What
@@ -29,34 +39,41 @@ export interface DecoderInput {
  */
 export function decode(input: DecoderInput, weights: Weights, config: DecoderConfig): tf.Tensor2D {
   const names = modelNames(config);
+  const inside: Recompute = input.recompute ?? ((_, x, part) => part(x, weights));
   let x = embed(input, weights, config);
-  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
-    const { attention, mlp, ...norms } = names.layer(layer);
-    const keep = layer === config.numHiddenLayers - 1 ? input.keep : undefined;
-
-    let h = normalise(x, norms.inputNorm, weights, config);
-    h = input.attend(...projections(h, attention, weights, config), layer);
-    if (keep) {
-      x = gatherRows(x, keep);
-      h = gatherRows(h, keep);
-    }
-    h = weights.project(h, attention.output);
-    if (config.postNorms) h = normalise(h, norms.postAttentionNorm, weights, config);
-    x = tf.add(x, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
-
-    h = normalise(x, norms.mlpNorm, weights, config);
-    h = feedForward(h, mlp, weights, config);
-    if (config.postNorms) h = normalise(h, norms.postMlpNorm, weights, config);
-    x = tf.add(x, weights.behind(h, { layer, kind: 'mlp', module: mlp.module }));
-  }
+  for (let layer = 0; layer < config.numHiddenLayers; layer++)
+    x = inside(names.layer(layer).module, x, (x, weights) => block(x, layer, input, weights, config));
   return normalise(x, names.finalNorm, weights, config);
 }
 
+/** One layer: attention and feed-forward, each with its norm, each added to the residual stream. */
+function block(x: tf.Tensor2D, layer: number, input: DecoderInput, weights: Weights, config: DecoderConfig): tf.Tensor2D {
+  const { attention, mlp, ...norms } = modelNames(config).layer(layer);
+  const keep = layer === config.numHiddenLayers - 1 ? input.keep : undefined;
+
+  let h = normalise(x, norms.inputNorm, weights, config);
+  h = input.attend(...projections(h, attention, weights, config), layer, weights);
+  let stream = x;
+  if (keep) {
+    stream = gatherRows(stream, keep);
+    h = gatherRows(h, keep);
+  }
+  h = weights.project(h, attention.output);
+  if (config.postNorms) h = normalise(h, norms.postAttentionNorm, weights, config);
+  stream = tf.add(stream, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
+
+  h = normalise(stream, norms.mlpNorm, weights, config);
+  h = feedForward(h, mlp, weights, config);
+  if (config.postNorms) h = normalise(h, norms.postMlpNorm, weights, config);
+  return tf.add(stream, weights.behind(h, { layer, kind: 'mlp', module: mlp.module }));
+}
+
 /** Embeddings of the tokens, with virtual ones between and learned positions added. */
-function embed({ ids, positions, slots }: DecoderInput, weights: Weights, config: DecoderConfig): tf.Tensor2D {
+function embed({ ids, positions, slots, noise }: DecoderInput, weights: Weights, config: DecoderConfig): tf.Tensor2D {
   const names = modelNames(config);
   let x = gatherRows(weights.get(`${names.embedding}.weight`) as tf.Tensor2D, ids);
   if (config.embeddingScale !== 1) x = tf.mul(x, config.embeddingScale);
+  if (noise) x = tf.add(x, noise);
   if (slots) {
     // A prefix has keys and values alone: what goes through the layers in its place is never looked at.
     const virtual = weights.prompt() ?? tf.zeros<tf.Rank.R2>([weights.virtualTokens, config.hiddenSize]);

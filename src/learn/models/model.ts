@@ -1,13 +1,20 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, setView } from '../../base/core/index.js';
+import { recomputed, type SeenTokens } from '../../base/ops/index.js';
 import type { Adapter, AdapterSpec, LinearModule } from './adapter.js';
 import { AdapterSet } from './adapter-set.js';
 import { type ModelInput, type TrainBatch, unpad } from './batch.js';
+import { type Asked, type ChatOptions, ReplyStream } from './chat/index.js';
 import type { ModelConfig } from './config/index.js';
+import type { Recompute } from './decoder.js';
 import { type SaveOptions, saveModel } from './files/save.js';
+import { type BeamHypothesis, type BeamOptions, beamSearch } from './generation/beam.js';
+import { type Completion, type ContinuousOptions, continuous } from './generation/continuous.js';
 import { type Generated, generate } from './generation/generate.js';
 import type { GenerateOptions } from './generation/options.js';
+import type { Piece } from './generation/row.js';
 import type { Stepper, StepperOptions } from './generation/stepper.js';
+import { stream } from './generation/stream.js';
 import type { ModelParameter } from './parameter.js';
 import { readWeights, type Weights } from './reading.js';
 
@@ -38,8 +45,24 @@ export interface TrainPass {
 export interface LossOptions {
   /** A differentiable term that is added to the numerator, e.g. the KL to a reference. Not called for a batch without labels. */
   extra?: (pass: TrainPass) => tf.Scalar;
-  /** Seed of dropout masks, where adapters have dropout; without it nothing is dropped. */
+  /** `extra` stands in place of the cross entropy, which is not computed. */
+  only?: boolean;
+  /** Seed of dropout masks, where adapters have dropout, and of NEFTune's noise; without it there is neither. */
   seed?: number;
+  /**
+   * Gradient checkpointing: keep the input of every layer alone, and compute the layer again in the backward pass. Less memory, about a
+   * third more time, the same numbers.
+   */
+  recompute?: boolean;
+  /** Label smoothing ε: the target is 1 − ε on the label and ε/vocabulary everywhere. Default 0. */
+  labelSmoothing?: number;
+  /**
+   * NEFTune (Jain et al. 2023): uniform noise of ± alpha / √(length · hiddenSize) on the embeddings of every row (of T5: of the
+   * encoder's rows). Needs `seed`.
+   */
+  neftune?: number;
+  /** Shown losses and logits of the labelled positions, in order and chunk by chunk, inside the pass: see {@link SeenTokens}. */
+  observe?: (seen: SeenTokens) => void;
 }
 
 /** Loss and gradients of a batch; the caller disposes `numerator` and `gradients`. */
@@ -55,6 +78,8 @@ export interface LossAndGradients {
 export interface OriginalFiles {
   config?: Record<string, unknown>;
   generation?: Record<string, unknown>;
+  /** Where they lie. */
+  directory?: string;
 }
 
 /** A language model with its weights, and adapters on it. Made by `load` or `init`. */
@@ -117,6 +142,11 @@ export abstract class Model {
     const eos = this.original.generation?.eos_token_id;
     const ids = (Array.isArray(eos) ? eos : [eos]).filter(id => Number.isInteger(id));
     return ids.length > 0 ? (ids as number[]) : this.config.eosTokenIds;
+  }
+
+  /** Absolute path of the directory it was loaded from; undefined for one made by `init`. Tokenizer and chat template are there. */
+  get directory(): string | undefined {
+    return this.original.directory;
   }
 
   /** Number of weights, those of adapters included, e.g. 333,216. */
@@ -200,7 +230,48 @@ export abstract class Model {
    */
   generate(ids: number[][], options: GenerateOptions = {}): Promise<Generated> {
     this.alive();
-    return generate(this, unpad({ ids, attentionMask: options.attentionMask }).rows, options, ids);
+    return generate(this, this.prompts(ids, options.attentionMask), options, ids);
+  }
+
+  /**
+   * {@link generate} token by token: `for await (const { text } of model.stream([ids], { tokenizer })) …`. Rows come step by step;
+   * `piece.row` says which one. Leaving the loop frees everything.
+   */
+  stream(ids: number[][], options: GenerateOptions = {}): AsyncGenerator<Piece, void> {
+    this.alive();
+    return stream(this, this.prompts(ids, options.attentionMask), options);
+  }
+
+  /**
+   * {@link generate} for many prompts, `slots` of them at a time: a row that ends leaves and the next prompt takes its place.
+   * Yields each as it ends.
+   */
+  continuous(ids: number[][], options: ContinuousOptions = {}): AsyncGenerator<Completion, void> {
+    this.alive();
+    return continuous(this, this.prompts(ids, options.attentionMask), options);
+  }
+
+  /** Beam search, as transformers does it: by prompt the best `numReturnSequences` of `numBeams` hypotheses, best first. */
+  beamSearch(ids: number[][], options: BeamOptions = {}): Promise<BeamHypothesis[][]> {
+    this.alive();
+    return beamSearch(this, this.prompts(ids, options.attentionMask), options, ids);
+  }
+
+  /** Prompts without their padding. */
+  protected prompts(ids: number[][], attentionMask?: number[][]): number[][] {
+    return unpad({ ids, attentionMask }).rows;
+  }
+
+  /**
+   * Ask the model. It is written with the template, and ends at the template's stop tokens or the model's; tokenizer and
+   * template come from the directory the model was loaded from unless given. Await the answer, or read it as it comes:
+   * `for await (const piece of model.chat('Hello')) process.stdout.write(piece.text)`. Awaited in a notebook it is shown there while
+   * it is written. Greedy unless `temperature` says otherwise.
+   * @param conversation messages, a row, or a text, which is one message of the user.
+   */
+  chat(conversation: Asked, options: ChatOptions = {}): ReplyStream {
+    this.alive();
+    return new ReplyStream(this, conversation, options);
   }
 
   /**
@@ -223,10 +294,19 @@ export abstract class Model {
     for (const parameter of this.#base) parameter.dispose();
   }
 
-  /** The values of all weights for a pass without gradients, adapters in use included; the caller disposes them (tidy). */
-  readWeights(): Weights {
+  /**
+   * The weights for a pass without gradients, adapters in use included; the caller disposes their values (tidy).
+   * @param values those of {@link readValues}, when they serve for several passes
+   */
+  readWeights(values: ReadonlyMap<string, tf.Tensor> = this.#values()): Weights {
     this.alive();
-    return this.#reading(this.#values());
+    return this.#reading(values);
+  }
+
+  /** The values of all weights by name, those of adapters in use included. The caller disposes them. */
+  readValues(): ReadonlyMap<string, tf.Tensor> {
+    this.alive();
+    return this.#values();
   }
 
   /** Whether the matrix of a linear module is stored [in, out]. */
@@ -236,7 +316,7 @@ export abstract class Model {
 
   /** Value and gradients, in the order of the trainable parameters, of a scalar function of the weights. */
   protected differentiate(
-    loss: (weights: Weights, values: ReadonlyMap<string, tf.Tensor>) => tf.Scalar,
+    loss: (weights: Weights, values: ReadonlyMap<string, tf.Tensor>, recompute: Recompute) => tf.Scalar,
     seed?: number,
   ): { value: tf.Scalar; gradients: tf.Tensor[] } {
     const trained = this.parameters.filter(p => p.trainable);
@@ -246,12 +326,13 @@ export abstract class Model {
       trained.forEach((p, i) => {
         current.set(p.name, given[i]!);
       });
-      return loss(this.#reading(current, seed), current);
+      return loss(this.#reading(current, seed), current, this.#recompute(current, trained, seed));
     };
     const inputs = trained.map(p => values.get(p.name)!);
     if (inputs.length === 0) return { value: forward(), gradients: [] };
-    const { value, grads } = tf.valueAndGrads(forward)(inputs);
-    return { value: value as tf.Scalar, gradients: grads };
+    // Not tf.valueAndGrads, which refuses weights that took no part: experts that no token chose.
+    const { value, grads } = tf.engine().gradients(() => forward(...inputs), inputs, undefined, true);
+    return { value: value as tf.Scalar, gradients: inputs.map((input, i) => grads[i] ?? tf.zerosLike(input)) };
   }
 
   /** Gradients of a batch without labels. */
@@ -268,12 +349,33 @@ export abstract class Model {
     return new Map([...this.#base, ...used].map(p => [p.name, p.read()]));
   }
 
+  /** Runs a part of the model that is computed again for its gradient; the part's own weights are differentiated with it. */
+  #recompute(values: ReadonlyMap<string, tf.Tensor>, trained: readonly ModelParameter[], seed?: number): Recompute {
+    return (module, x, part) => {
+      const own = trained.filter(({ name }) => name.startsWith(`${module}.`) || !this.#isLayered(name));
+      return recomputed([x, ...own.map(({ name }) => values.get(name)!)], (x, ...given) => {
+        const current = new Map(values);
+        own.forEach(({ name }, i) => {
+          current.set(name, given[i]!);
+        });
+        return part(x as tf.Tensor2D, this.#reading(current, seed));
+      });
+    };
+  }
+
+  /** Whether no layer but its own uses this weight: not so for the model's ends, and for a prefix's keys and values. */
+  #isLayered(name: string): boolean {
+    return this.#byName.has(name) || /\.(layers|h|block)\.\d+\./.test(name);
+  }
+
   #reading(values: ReadonlyMap<string, tf.Tensor>, seed?: number): Weights {
+    const matrices = this.vocabularyMatrices();
     return readWeights({
       values,
       parameter: name => this.parameter(name),
       adapters: this.#adapters.inUse,
       transposed: module => this.transposed(module),
+      tied: matrices.length === 1 ? matrices[0] : undefined,
       seed,
     });
   }

@@ -2,6 +2,7 @@ import type { DecoderConfig } from './config/types.js';
 
 /** Hugging Face names of a layer's modules; a weight is `${module}.weight`, a bias `${module}.bias`. */
 export interface LayerNames {
+  module: string;
   inputNorm: string;
   attention: {
     module: string;
@@ -59,6 +60,7 @@ function layerNames(modelType: DecoderConfig['modelType'], index: number): Layer
   const [attention, mlp] = [`${layer}.self_attn`, modelType === 'mixtral' ? `${layer}.block_sparse_moe` : `${layer}.mlp`];
   const postNorms = modelType === 'gemma2' || modelType === 'gemma3_text';
   return {
+    module: layer,
     inputNorm: `${layer}.input_layernorm`,
     attention: {
       module: attention,
@@ -93,6 +95,7 @@ const GPT2: ModelNames = {
     const names = layerNames('llama', index);
     return {
       ...names,
+      module: layer,
       inputNorm: `${layer}.ln_1`,
       attention: { ...names.attention, module: `${layer}.attn`, fused: `${layer}.attn.c_attn`, output: `${layer}.attn.c_proj` },
       mlpNorm: `${layer}.ln_2`,
@@ -104,7 +107,7 @@ const GPT2: ModelNames = {
   transposed: true,
 };
 
-/** Name of the matrix that turns hidden states into logits. */
+/** Name of the stored matrix that turns hidden states into logits. */
 export function headName(config: DecoderConfig): string {
   const { embedding, head } = modelNames(config);
   return `${config.tieWordEmbeddings ? embedding : head}.weight`;

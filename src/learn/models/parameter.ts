@@ -3,7 +3,6 @@ import {
   assignResource,
   createResource,
   destroyResource,
-  fillResource,
   native,
   type Resource,
   readResource,
@@ -112,75 +111,12 @@ function checkShape({ name, shape }: Parameter, value: tf.Tensor): void {
  * was chosen.
  */
 export function createParameter(name: string, shape: readonly number[], values: Float32Array): ModelParameter {
-  needBackend();
+  if (!tf.engine().backendName)
+    throw new Unavailable({ problem: 'No backend computes yet', fix: 'await backend.use() before a model is made' });
   const value = tf.tensor(values, [...shape], 'float32');
   try {
     return native() ? new ResourceParameter(name, createResource(value)) : new VariableParameter(name, value);
   } finally {
     value.dispose();
   }
-}
-
-/** A weight whose values come piece by piece, in order: see {@link fillParameter}. */
-export interface ParameterFill {
-  /** The next values; the array may be written to again afterwards. Pieces but the last have a multiple of 1,024 values. */
-  write(values: Float32Array): void;
-  /** Whether every value so far is a finite number. */
-  readonly finite: boolean;
-  /** The weight, when all its values are there. */
-  finish(): ModelParameter;
-  /** Give up; nothing stays. Does nothing after {@link finish}. */
-  dispose(): void;
-}
-
-/**
- * A weight that is read from somewhere in pieces. On native TensorFlow's memory is filled in place and the values are looked
- * at on the way; elsewhere one weight at a time is held twice.
- */
-export function fillParameter(name: string, shape: readonly number[]): ParameterFill {
-  needBackend();
-  const door = native();
-  const size = shape.reduce((a, b) => a * b, 1);
-  let at = 0;
-  let finite = true;
-  if (door && !door.gpu) {
-    const fill = fillResource(shape);
-    return {
-      write(values) {
-        // A sum of finite values may overflow: only then each is looked at.
-        if (values.length > 0 && !Number.isFinite(fill.write(values, at))) finite &&= values.every(Number.isFinite);
-        at += values.length;
-      },
-      get finite() {
-        return finite;
-      },
-      finish: () => new ResourceParameter(name, fill.finish()),
-      dispose: fill.dispose,
-    };
-  }
-  const whole = new Float32Array(size);
-  return {
-    write(values) {
-      whole.set(values, at);
-      at += values.length;
-      finite &&= allFinite(values);
-    },
-    get finite() {
-      return finite;
-    },
-    finish: () => createParameter(name, shape, whole),
-    dispose: () => {},
-  };
-}
-
-/** Zero times a finite number is zero; times infinity or NaN it is NaN. A quarter of the time of `every(Number.isFinite)`. */
-function allFinite(values: Float32Array): boolean {
-  let zero = 0;
-  for (let i = 0; i < values.length; i++) zero += values[i]! * 0;
-  return zero === 0;
-}
-
-function needBackend(): void {
-  if (!tf.engine().backendName)
-    throw new Unavailable({ problem: 'No backend computes yet', fix: 'await backend.use() before a model is made' });
 }

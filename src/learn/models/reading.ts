@@ -21,6 +21,9 @@ export interface Weights {
   readonly virtualTokens: number;
 }
 
+/** The matrix that turns hidden states into logits is asked for under this name, shared or not. */
+export const HEAD = 'lm_head.weight';
+
 /** What {@link readWeights} makes a pass from. */
 export interface ReadingSource {
   /** Values of this pass by parameter name. */
@@ -30,14 +33,17 @@ export interface ReadingSource {
   adapters: readonly Adapter[];
   /** Whether the matrix of a module is stored [in, out]. */
   transposed(module: string): boolean;
+  /** Where the head shares the embedding's matrix, that one's name: adapters may change one of the two alone. */
+  tied?: string;
   /** Seed of dropout masks; none without. */
   seed?: number;
 }
 
 /** The weights of a pass, adapters included. */
-export function readWeights({ values, parameter, adapters, transposed, seed }: ReadingSource): Weights {
+export function readWeights({ values, parameter, adapters, transposed, tied, seed }: ReadingSource): Weights {
   const has = (name: string) => values.has(name);
-  const base = (name: string) => values.get(name)!;
+  const stored = (name: string) => (tied !== undefined && name === HEAD ? tied : name);
+  const base = (name: string) => values.get(stored(name))!;
   const passes = adapters.map(adapter => adapter.pass({ value: own => values.get(own.name)!, weight: base, has, seed }));
   const replacing = passes.filter(pass => pass.weight);
   const get = (name: string) =>
@@ -45,15 +51,14 @@ export function readWeights({ values, parameter, adapters, transposed, seed }: R
       (inner, pass) => () => pass.weight!(name, inner) ?? inner(),
       () => base(name),
     )();
-  const frozen = (name: string) => !parameter(name).trainable;
+  // A weight that an adapter replaces is differentiated.
+  const frozen = (name: string) => !parameter(stored(name)).trainable && !replacing.some(pass => pass.replaces?.(name) ?? true);
   const plain = (module: string) => (x: tf.Tensor2D) => {
     const bias = has(`${module}.bias`) ? (get(`${module}.bias`) as tf.Tensor1D) : undefined;
     const options = { frozen: isFrozen(module), transposed: transposed(module) };
     return linear(x, get(`${module}.weight`) as tf.Tensor2D, bias, options);
   };
-  // A weight or bias that an adapter replaces is differentiated, as is one of two that is trained.
-  const isFrozen = (module: string) =>
-    replacing.length === 0 && frozen(`${module}.weight`) && (!has(`${module}.bias`) || frozen(`${module}.bias`));
+  const isFrozen = (module: string) => frozen(`${module}.weight`) && (!has(`${module}.bias`) || frozen(`${module}.bias`));
   const projecting = passes.filter(pass => pass.project);
   const behind = passes.filter(pass => pass.behind);
   const prompting = passes.find(pass => pass.prompt);
@@ -61,7 +66,7 @@ export function readWeights({ values, parameter, adapters, transposed, seed }: R
   return {
     get,
     has,
-    frozen: name => replacing.length === 0 && frozen(name),
+    frozen,
     project: (x, module) =>
       projecting.reduce<(x: tf.Tensor2D) => tf.Tensor2D>(
         (inner, pass) => x => pass.project!(module, x, inner) ?? inner(x),

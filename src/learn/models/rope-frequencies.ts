@@ -21,8 +21,9 @@ export function ropeFrequenciesOf(rope: RopeConfig, headDim: number, length: num
     case 'linear':
       return { frequencies: plain(rope.theta, width).map(f => f / factor), attentionFactor: 1 };
     case 'dynamic': {
-      const longest = Math.max(length, context);
-      const theta = rope.theta * ((factor * longest) / context - (factor - 1)) ** (width / (width - 2));
+      const old = rope.originalMaxPositionEmbeddings ?? context;
+      const longest = Math.max(length, old);
+      const theta = rope.theta * ((factor * longest) / old - (factor - 1)) ** (width / (width - 2));
       return { frequencies: plain(theta, width), attentionFactor: 1 };
     }
     case 'llama3':
@@ -37,7 +38,7 @@ export function ropeFrequenciesOf(rope: RopeConfig, headDim: number, length: num
 }
 
 function plain(theta: number, width: number): Float32Array {
-  return Float32Array.from({ length: width / 2 }, (_, j) => 1 / Math.fround(theta ** Math.fround((2 * j) / width)));
+  return Float32Array.from({ length: Math.ceil(width / 2) }, (_, j) => 1 / Math.fround(theta ** Math.fround((2 * j) / width)));
 }
 
 function llama3(rope: RopeConfig, width: number, context: number): Float32Array {
@@ -74,7 +75,7 @@ function longrope(rope: RopeConfig, width: number, length: number, context: numb
   const old = rope.originalMaxPositionEmbeddings ?? context;
   const divisors = (length > old ? rope.longFactor : rope.shortFactor) ?? [];
   const frequencies = Float32Array.from(
-    { length: width / 2 },
+    { length: Math.ceil(width / 2) },
     (_, j) => 1 / Math.fround(Math.fround(divisors[j] ?? 1) * Math.fround(rope.theta ** Math.fround((2 * j) / width))),
   );
   const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(old));

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, type Parameter, quote, shield, writeFileAtomic } from '../../base/core/index.js';
+import { type SavedAdapters, writeWeights } from './checkpoint-weights.js';
 import type { History } from './history.js';
 import type { SftPlan } from './options.js';
 import type { OrderState } from './order.js';
+import type { LoopState } from './sft.js';
 import type { StreamState } from './source.js';
 import { readTensors, type StoredTensor, writeTensors } from './tensors-file.js';
 import type { Optimizer, OptimizerState, TrainRow } from './types.js';
@@ -29,6 +31,8 @@ export interface Snapshot {
   replay: OrderState | undefined;
   history: History;
   state: OptimizerState;
+  /** What else the loop knows. */
+  loop: LoopState;
 }
 
 /** Settings that shape the trajectory, kept so that `train.resume` needs only model and rows. */
@@ -48,22 +52,28 @@ export interface SavedSettings
     | 'shuffleBuffer'
     | 'name'
     | 'scheduleName'
+    | 'shaping'
   > {
   saving: Omit<CheckpointOptions, 'dir'>;
 }
 
 /** `checkpoint.json`. */
 interface Manifest {
-  format: 1;
+  format: 2;
   step: number;
   order: OrderState | StreamState;
   replay: OrderState | undefined;
   history: History;
+  loop: LoopState;
   settings: SavedSettings;
   optimizer: { name: string; settings: Record<string, unknown>; updates: number };
   /** Hash of the rows the run was training on: other rows would be another run. */
   rows: string;
   replayRows: string | undefined;
+  /** The file with the weights: of the whole model, or of its adapters alone. */
+  weights: string;
+  /** Where adapters were trained: which, and on what base. */
+  adapters: SavedAdapters | undefined;
   /** SHA-256 of every other file, so that a damaged one is noticed. */
   files: Record<string, string>;
 }
@@ -75,7 +85,10 @@ export interface Checkpointed {
   order: OrderState | StreamState;
   replay: OrderState | undefined;
   history: History;
+  loop: LoopState;
   settings: SavedSettings;
+  /** Where adapters were trained: their base is not in the checkpoint. */
+  adapters: SavedAdapters | undefined;
   /** Throws BadInput unless rows and optimizer are the ones of the saved run. */
   verify(plan: SftPlan): void;
   /** Put the saved weights into a model's parameters. */
@@ -84,14 +97,14 @@ export interface Checkpointed {
   optimizer(optimizer: Optimizer, parameters: readonly Parameter<tf.Tensor>[]): OptimizerState;
 }
 
-const WEIGHTS = join('model', 'model.safetensors');
 const OPTIMIZER = 'optimizer.safetensors';
 const MANIFEST = 'checkpoint.json';
 /** In place of the hash of rows that are streamed: they are not all known. */
 const STREAMED = 'streamed';
 
 /**
- * Write `dir/step-…`: the model (a folder `models.load` reads), optimizer memory, data position and history. It is
+ * Write `dir/step-…`: the model (a folder `models.load` reads) or, where adapters are trained, these alone; optimizer memory,
+ * data position and history. It is
  * assembled beside and renamed, so that a checkpoint is there whole or not at all (contract 8). Returns its folder.
  */
 export async function saveCheckpoint(options: CheckpointOptions, snapshot: Snapshot): Promise<string> {
@@ -103,8 +116,8 @@ async function write({ dir, every, keep = 2 }: CheckpointOptions, snapshot: Snap
   const target = join(dir, `step-${String(step).padStart(6, '0')}`);
   const beside = join(dir, `.writing-${process.pid}-${randomBytes(4).toString('hex')}`);
   try {
-    await mkdir(join(beside, 'model'), { recursive: true });
-    await plan.model.save!(join(beside, 'model'));
+    await mkdir(beside, { recursive: true });
+    const { file: weights, adapters } = await writeWeights(plan.model, beside);
     const slots = Object.entries(state.slots).flatMap(([slot, values]) =>
       values.map(value => ({ name: `${slot}/${value.name}`, shape: value.shape, size: value.size, value })),
     );
@@ -112,11 +125,12 @@ async function write({ dir, every, keep = 2 }: CheckpointOptions, snapshot: Snap
     const { batchSize, accumulate, steps, epochs, learningRate, clip, shuffle, seed, name, scheduleName } = plan;
     const { packing, bucket, shuffleBuffer } = plan;
     const manifest: Manifest = {
-      format: 1,
+      format: 2,
       step,
       order: snapshot.order,
       replay: snapshot.replay,
       history: snapshot.history,
+      loop: snapshot.loop,
       settings: {
         batchSize,
         accumulate,
@@ -131,12 +145,15 @@ async function write({ dir, every, keep = 2 }: CheckpointOptions, snapshot: Snap
         shuffleBuffer,
         name,
         scheduleName,
+        shaping: plan.shaping,
         saving: { every, keep },
       },
       optimizer: { name: plan.optimizer.name, settings: plan.optimizer.settings, updates: state.updates },
       rows: plan.stream ? STREAMED : hashRows(plan.rows),
       replayRows: plan.replay && hashRows(plan.replay.rows),
-      files: { [WEIGHTS]: await hashFile(join(beside, WEIGHTS)), [OPTIMIZER]: await hashFile(join(beside, OPTIMIZER)) },
+      weights,
+      adapters,
+      files: { [weights]: await hashFile(join(beside, weights)), [OPTIMIZER]: await hashFile(join(beside, OPTIMIZER)) },
     };
     await writeFileAtomic(join(beside, MANIFEST), JSON.stringify(manifest));
     await rm(target, { recursive: true, force: true });
@@ -165,16 +182,18 @@ export async function readCheckpoint(dir: string): Promise<Checkpointed> {
         fix: 'delete this checkpoint folder; train.resume then takes the one before',
       });
   }
-  const weights = await readTensors(join(folder, WEIGHTS));
+  const weights = await readTensors(join(folder, manifest.weights));
   const slots = await readTensors(join(folder, OPTIMIZER));
-  const { step, order, replay, history, settings } = manifest;
+  const { step, order, replay, history, loop, settings, adapters } = manifest;
   return {
     dir: folder,
     step,
     order,
     replay,
     history,
+    loop,
     settings,
+    adapters,
     verify: plan => verify(folder, manifest, plan),
     restore: parameters => {
       for (const parameter of parameters) writeParameter(folder, parameter, weights.get(parameter.name));
@@ -237,11 +256,11 @@ async function readManifest(folder: string): Promise<Manifest> {
       cause,
     });
   }
-  if (manifest.format === 1) return manifest;
+  if (manifest.format === 2) return manifest;
   throw new BadInput({
     problem: 'The checkpoint has a format this version does not know',
     where: { file },
-    expected: 'format 1',
+    expected: 'format 2',
     found: quote(manifest.format),
     fix: 'resume it with the version of tunebook that wrote it',
   });

@@ -1,33 +1,81 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { TunebookError } from '../../base/core/index.js';
 import type { TrainPass } from '../models/index.js';
+import type { Evaluation, Sample } from './held-out.js';
 import type { StepReport } from './history.js';
+import type { LabelledTokens } from './labels.js';
 import type { Run, RunStatus } from './run.js';
+import type { TrainRow } from './types.js';
 
 /** What a hook is told. Hooks may be async; the run waits for them. */
 export interface HookContext {
   run: Run;
   signal?: AbortSignal;
+  /** In `onEval`: what the run's own evaluation found, where there is one. */
+  evaluation?: Evaluation;
+}
+
+/** What a loss is told of the batch its pass belongs to. */
+export interface LossContext {
+  /** Number of the optimizer step, from 1. */
+  step: number;
+  rows: readonly TrainRow[];
+  /** Row, place and weight of every position of `pass.hidden`, `pass.labels` and `pass.logits()`. */
+  tokens: LabelledTokens;
+}
+
+/** A loss before it is normalised (contract 2): the step divides the sum of numerators by the sum of denominators. */
+export interface Objective {
+  numerator: tf.Scalar;
+  denominator: number;
 }
 
 /**
- * Functions a run calls on its way. A hook that throws ends the run with an error that names the hook and the step;
- * the weights are then those of that step.
+ * Functions a run calls on its way. A hook that throws ends the run with an error that names the hook and the step; the weights
+ * are then those of that step, and a checkpoint is written where the run has them. They are the seam on which other ways to train
+ * stand; four examples, complete and tested in tests/learn/train/examples:
+ *
+ * KL to the model as it was, added to the loss (Σ over the trained tokens, as the step divides by their number):
+ *
+ *     loss: ({ logits, hidden }, { rows, tokens }) => klToBase(logits(), baseLogits(rows, tokens))      // kl.ts
+ *
+ * A probe that scores what the model says with a reward, into the history of evaluations:
+ *
+ *     onSample: samples => ({ reward: mean(samples.map(({ got }) => reward(got))) })                    // reward-probe.ts
+ *
+ * Freezing by schedule: layers join one by one, the uppermost first (Howard & Ruder 2018). Weights that rest keep their memory:
+ *
+ *     onStart: ({ run }) => thaw(run.step), onStep: ({ step }) => thaw(step)                            // thaw.ts
+ *     // thaw: for (const p of model.parameters) p.trainable = layerOf(p.name) >= layers - 1 - Math.floor(step / every)
+ *
+ * DPO (Rafailov et al. 2023) in place of the loss, a pair being a packed row of two segments:                // dpo.ts
+ *
+ *     objective(pass, { rows, tokens }) {
+ *       const margins = …;      // [pairs]: β · ((log π − log π₀)(chosen) − (log π − log π₀)(rejected))
+ *       return { numerator: tf.neg(tf.sum(tf.logSigmoid(margins))), denominator: rows.length };
+ *     }
  */
 export interface Hooks {
   /** Before the first step. */
   onStart?(context: HookContext): void | Promise<void>;
   /** After every optimizer step. */
   onStep?(report: StepReport, context: HookContext): void | Promise<void>;
-  /** Every `evaluateEvery` steps and at the end; what it returns is kept in `run.evaluations`. */
+  /** Whenever the run evaluates, and at the end; what it returns is kept in `run.evaluations`. */
   onEval?(report: StepReport, context: HookContext): EvalResult | Promise<EvalResult>;
+  /** After the samples of an evaluation; what it returns is kept beside the rest in `run.evaluations`. */
+  onSample?(samples: readonly Sample[], context: HookContext): EvalResult | void | Promise<EvalResult | void>;
   /** After a checkpoint was written; `dir` is its folder. */
   onCheckpoint?(dir: string, context: HookContext): void | Promise<void>;
   /**
    * A differentiable term added to the loss of every batch: a *sum* over its labelled positions, since the step divides
    * by the number of labelled tokens. It sees the hidden states, head, logits (on demand) and weights of the pass.
    */
-  loss?(pass: TrainPass): tf.Scalar;
+  loss?(pass: TrainPass, context: LossContext): tf.Scalar;
+  /**
+   * A loss in place of the cross entropy, which is then not computed. The step's loss is Σ numerators ÷ Σ denominators over its
+   * batches, whatever is counted: pairs, rows, tokens.
+   */
+  objective?(pass: TrainPass, context: LossContext): Objective;
   /** When the run has finished, was stopped or has failed. */
   onStop?(status: RunStatus, context: HookContext): void | Promise<void>;
 }
@@ -40,10 +88,23 @@ export async function callHook<T>(name: string, step: number, call: () => T | Pr
   try {
     return await call();
   } catch (cause) {
-    throw new TunebookError({
-      problem: `The hook ${name} failed at step ${step}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      fix: 'mend the hook; the weights are those after that step, and run.resume() goes on from there',
-      cause,
-    });
+    throw hookError(name, step, cause);
   }
+}
+
+/** The same for hooks inside a pass, which are not async. */
+export function callLoss<T>(name: 'loss' | 'objective', step: number, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    throw hookError(name, step, cause);
+  }
+}
+
+function hookError(name: string, step: number, cause: unknown): TunebookError {
+  return new TunebookError({
+    problem: `The hook ${name} failed at step ${step}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    fix: 'mend the hook; the weights are those after the last whole step, and run.resume() goes on from there',
+    cause,
+  });
 }

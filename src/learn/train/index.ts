@@ -1,8 +1,22 @@
+export type { NonFiniteOptions, NonFinitePolicy } from './accidents.js';
+export { NonFinite } from './accidents.js';
+export type { BestOptions, StopEarlyOptions } from './best.js';
 export type { CheckpointOptions } from './checkpoint.js';
+export { stepFlops } from './flops.js';
+export type { EvaluateOptions, Evaluation, Sample } from './held-out.js';
 export type { History, StepReport } from './history.js';
-export type { EvalResult, HookContext, Hooks } from './hooks.js';
+export type { EvalResult, HookContext, Hooks, LossContext, Objective } from './hooks.js';
+export type { LabelledTokens } from './labels.js';
+export type { WeightMatch } from './match.js';
+export type { MemoryNeed } from './memory-need.js';
+export { memoryNeed } from './memory-need.js';
+export type { AdafactorOptions } from './optimizers/adafactor.js';
+export { adafactor } from './optimizers/adafactor.js';
 export type { AdamWOptions } from './optimizers/adamw.js';
 export { adamw } from './optimizers/adamw.js';
+export type { GroupOptions, ParameterGroup } from './optimizers/groups.js';
+export type { LionOptions } from './optimizers/lion.js';
+export { lion } from './optimizers/lion.js';
 export type { SgdOptions } from './optimizers/sgd.js';
 export { sgd } from './optimizers/sgd.js';
 export type { OptimizerName, SftOptions } from './options.js';
@@ -10,12 +24,14 @@ export type { ResumeOptions } from './resume.js';
 export { resume } from './resume.js';
 export type { Driver, RunStatus, RunView } from './run.js';
 export { Run } from './run.js';
-export type { Schedule, ScheduleName, ScheduleOptions } from './schedules.js';
-export { constant, cosine, linear } from './schedules.js';
+export type { Schedule, ScheduleName, ScheduleOptions, WsdOptions } from './schedules.js';
+export { constant, cosine, inverseSqrt, linear, polynomial, wsd } from './schedules.js';
 export { sft } from './sft.js';
 export type { RowStream } from './source.js';
+export type { SpikeOptions } from './spikes.js';
 export type {
   BatchGradients,
+  ModelSizes,
   Optimizer,
   OptimizerState,
   TrainableModel,

@@ -1,5 +1,5 @@
 import { BadInput, quote } from '../../base/core/index.js';
-import type { Row } from '../../prepare/data/index.js';
+import type { Row, ShareOptions } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import {
   type Bucket,
@@ -9,18 +9,27 @@ import {
   type PackReport,
   type Tokenizer,
 } from '../../prepare/tokens/index.js';
+import { checkNonFinite, type NonFiniteOptions, type NonFinitePolicy } from './accidents.js';
+import { type BestOptions, checkBest, type StopEarlyOptions } from './best.js';
 import { checkNumber, refuseUnknown } from './check.js';
 import type { CheckpointOptions } from './checkpoint.js';
+import { type EvaluateOptions, HeldOut } from './held-out.js';
 import type { Hooks } from './hooks.js';
+import { matching, type WeightMatch } from './match.js';
+import { adafactor } from './optimizers/adafactor.js';
 import { adamw } from './optimizers/adamw.js';
+import { withEma } from './optimizers/ema.js';
+import { lion } from './optimizers/lion.js';
 import { sgd } from './optimizers/sgd.js';
 import { prepare } from './rows.js';
-import { constant, cosine, linear, type Schedule, type ScheduleName } from './schedules.js';
+import { constant, cosine, inverseSqrt, linear, polynomial, type Schedule, type ScheduleName, wsd } from './schedules.js';
 import type { RowStream } from './source.js';
-import type { Optimizer, TrainableModel, TrainRow } from './types.js';
+import type { SpikeOptions } from './spikes.js';
+import { taskShares } from './task-source.js';
+import { isSeq2Seq, type Optimizer, type TrainableModel, type TrainRow } from './types.js';
 
 /** Optimizers that can be named. */
-export type OptimizerName = 'adamw' | 'sgd';
+export type OptimizerName = 'adamw' | 'adafactor' | 'lion' | 'sgd';
 
 /** What `train.sft` takes. Only `model` and `rows` have no default. */
 export interface SftOptions {
@@ -42,7 +51,7 @@ export interface SftOptions {
   steps?: number;
   /** Passes over the rows. */
   epochs?: number;
-  /** `train.adamw({…})`, `train.sgd({…})`, or a name for either with its defaults. Default 'adamw'. */
+  /** `train.adamw({…})`, `adafactor`, `lion`, `sgd`, or the name of one with its defaults. Default 'adamw'. */
   optimizer?: Optimizer | OptimizerName;
   /** Peak learning rate. Default: the optimizer's own, else 5e-5 (for models of billions; small ones want 1e-4 to 1e-3). */
   learningRate?: number;
@@ -52,6 +61,19 @@ export interface SftOptions {
   warmup?: number;
   /** Largest global gradient norm; `false` or 0 switches clipping off. Default 1. */
   clip?: number | false;
+  /** Label smoothing ε (Szegedy et al. 2016): the target is 1 − ε on the label and ε ÷ vocabulary everywhere. Default 0. */
+  labelSmoothing?: number;
+  /** NEFTune's alpha (Jain et al. 2023): noise on the embeddings while training; 5 is usual. Default 0. */
+  neftune?: number;
+  /** Train prompts too, with this weight beside the 1 of a response's tokens. Default 0. */
+  promptLossWeight?: number;
+  /** Weights that are not trained in this run, e.g. ['model.embed_tokens', /layers\.[0-3]\./]. */
+  freeze?: WeightMatch | readonly WeightMatch[];
+  /**
+   * Keep an exponential moving average of the weights with this decay, e.g. 0.999. Evaluations, samples and the best checkpoint see
+   * the average, and when the run is done the model has it; other checkpoints hold both.
+   */
+  ema?: number;
   /** New row order every epoch. Default true. */
   shuffle?: boolean;
   /** Seed of the row order. Default 0. */
@@ -64,11 +86,28 @@ export interface SftOptions {
   bucket?: Bucket;
   /** Of streamed rows, how many are held and shuffled (packed, sorted) among each other. Default 2,048. */
   shuffleBuffer?: number;
+  /**
+   * Shares of the tasks that rows name, see `data.mixingShares`: { strategy: 'temperature', temperature: 2 }, or { strategy:
+   * 'weights', weights: { sum: 2, translate: 1 } }. Every stretch of rows then has these shares. Not for streams and packs.
+   */
+  mixture?: ShareOptions;
   /** Rows of other text (what the model should not forget) that take a share of every step's places. */
   replay?: { rows: readonly (Row | TrainRow)[]; share: number };
   hooks?: Hooks;
+  /** Held-out loss by task, and samples, every so many steps: in `run.evaluations` (`heldOut`, `heldOut/<task>`) and `run.samples`. */
+  evaluate?: EvaluateOptions;
   /** Steps between two calls of `hooks.onEval`. */
   evaluateEvery?: number;
+  /** End the run when evaluations get no better. */
+  stopEarly?: StopEarlyOptions;
+  /** Keep the weights of the best evaluation in the folder `best` of the checkpoints. */
+  keepBest?: boolean | BestOptions;
+  /** Steps between two reports with entropy, token accuracy and the gradient norm of every matrix. Default: none. */
+  detailEvery?: number;
+  /** What to do with a step whose loss or gradient is not finite. Default 'halt'. */
+  nonFinite?: NonFinitePolicy | NonFiniteOptions;
+  /** When a loss is flagged as a spike (`report.spike`); `false`: never. Default: 5 standard deviations of the last 50 losses. */
+  spikes?: SpikeOptions | false;
   checkpoint?: CheckpointOptions;
   /** Aborting it ends the run after the current step. */
   signal?: AbortSignal;
@@ -95,6 +134,18 @@ export interface SftPlan {
   /** Name and warm-up of the schedule; undefined when it is a function, which a checkpoint cannot hold. */
   scheduleName: { schedule: ScheduleName; warmup: number } | undefined;
   clip: number | undefined;
+  /** Options that shape the trajectory, as given and where JSON can hold them, for checkpoints. */
+  shaping: Partial<Pick<SftOptions, (typeof SHAPING)[number]>>;
+  labelSmoothing: number;
+  neftune: number;
+  freeze: readonly WeightMatch[];
+  averaged: boolean;
+  mixture: ShareOptions | undefined;
+  heldOut: HeldOut | undefined;
+  best: ReturnType<typeof checkBest>;
+  detailEvery: number | undefined;
+  nonFinite: Required<NonFiniteOptions>;
+  spikes: SpikeOptions | false;
   shuffle: boolean;
   seed: number | string;
   packing: Omit<PackOptions, 'seed' | 'firstRow'> | undefined;
@@ -131,20 +182,48 @@ const KNOWN: { [K in keyof Required<SftOptions>]: true } = {
   bucket: true,
   shuffleBuffer: true,
   replay: true,
+  mixture: true,
+  labelSmoothing: true,
+  neftune: true,
+  promptLossWeight: true,
+  freeze: true,
+  ema: true,
   hooks: true,
+  evaluate: true,
   evaluateEvery: true,
+  stopEarly: true,
+  keepBest: true,
+  detailEvery: true,
+  nonFinite: true,
+  spikes: true,
   checkpoint: true,
   signal: true,
   name: true,
 };
 
+const SHAPING = [
+  'labelSmoothing',
+  'neftune',
+  'promptLossWeight',
+  'freeze',
+  'ema',
+  'mixture',
+  'stopEarly',
+  'keepBest',
+  'detailEvery',
+  'nonFinite',
+  'spikes',
+] as const satisfies readonly (keyof SftOptions)[];
+
 const HOOKS: { [K in keyof Required<Hooks>]: true } = {
   onStart: true,
   onStep: true,
   onEval: true,
+  onSample: true,
   onCheckpoint: true,
   onStop: true,
   loss: true,
+  objective: true,
 };
 
 export function plan(options: SftOptions): SftPlan {
@@ -161,15 +240,26 @@ export function plan(options: SftOptions): SftPlan {
   if (options.steps !== undefined && options.epochs !== undefined)
     throw new BadInput({ problem: 'Both steps and epochs are given', where: { key: 'steps' }, fix: 'keep one of them' });
   const whole = { from: 1, integer: true };
-  const optional = (key: 'steps' | 'evaluateEvery') =>
+  const optional = (key: 'steps' | 'evaluateEvery' | 'detailEvery') =>
     options[key] === undefined ? undefined : checkNumber(key, options[key], whole);
   const steps = optional('steps');
   if (options.maxLength !== undefined) checkNumber('maxLength', options.maxLength, { from: 2, integer: true });
-  const optimizer = chooseOptimizer(options.optimizer);
+  const chosen = chooseOptimizer(options);
+  chosen.check?.(options.model.parameters);
+  const optimizer = options.ema === undefined ? chosen : withEma(chosen, options.ema);
+  const freeze = options.freeze === undefined ? [] : [options.freeze].flat();
+  matching('freeze', freeze, options.model.parameters);
+  checkLoss(options);
   const learningRate = checkNumber('learningRate', options.learningRate ?? optimizer.learningRate ?? 5e-5, { from: 0 });
   const batchSize = checkNumber('batchSize', options.batchSize ?? 8, whole);
   bucketWindow(options.bucket, batchSize);
   if (options.packing) refuseUnknown('packing', options.packing, ['length', 'algorithm', 'tooLong']);
+  if (options.packing && isSeq2Seq(options.model))
+    throw new BadInput({
+      problem: 'Rows of an encoder–decoder cannot be packed: each has two sides',
+      where: { key: 'packing' },
+      fix: 'leave packing out; nothing is computed on padding outside attention',
+    });
   const stream = typeof options.rows === 'function' ? options.rows : undefined;
   if (stream && steps === undefined)
     throw new BadInput({
@@ -177,7 +267,27 @@ export function plan(options: SftOptions): SftPlan {
       where: { key: 'steps' },
       fix: 'say how many optimizer steps to take: steps: 1000',
     });
+  if (options.mixture && (stream || options.packing))
+    throw new BadInput({
+      problem: 'A mixture of tasks needs rows that are all there, one by one',
+      where: { key: 'mixture' },
+      found: stream ? 'streamed rows' : 'packing',
+      fix: 'mix the rows beforehand: data.mix(…)',
+    });
+  const best = checkBest(options.stopEarly, options.keepBest);
+  if (best?.keep && !options.checkpoint)
+    throw new BadInput({
+      problem: 'There is no folder for the best weights',
+      where: { key: 'keepBest' },
+      fix: "write checkpoint: { dir: 'runs/mine' } too",
+    });
+  if (options.spikes) {
+    refuseUnknown('spikes', options.spikes, ['window', 'deviations']);
+    checkNumber('spikes.window', options.spikes.window ?? 50, { from: 2, integer: true });
+    checkNumber('spikes.deviations', options.spikes.deviations ?? 5, { from: 0 });
+  }
   const prepared = stream ? undefined : prepare('rows', options.rows, options);
+  if (options.mixture) taskShares(prepared!.rows, options.mixture);
   return {
     model: options.model,
     rows: prepared?.rows ?? [],
@@ -204,6 +314,17 @@ export function plan(options: SftOptions): SftPlan {
       options.clip === false || options.clip === 0
         ? undefined
         : checkNumber('clip', options.clip ?? 1, { from: Number.MIN_VALUE }),
+    shaping: shapingOf(options, freeze),
+    labelSmoothing: options.labelSmoothing ?? 0,
+    neftune: options.neftune ?? 0,
+    freeze,
+    averaged: options.ema !== undefined,
+    mixture: options.mixture,
+    heldOut: options.evaluate && new HeldOut(options.evaluate, { ...options, batchSize }),
+    best,
+    detailEvery: optional('detailEvery'),
+    nonFinite: checkNonFinite(options.nonFinite),
+    spikes: options.spikes ?? {},
     shuffle: options.shuffle ?? true,
     seed: options.seed ?? 0,
     packing: options.packing,
@@ -230,14 +351,54 @@ function checkCheckpoint({ checkpoint, model }: SftOptions): CheckpointOptions |
   });
 }
 
-function chooseOptimizer(optimizer: Optimizer | OptimizerName = 'adamw'): Optimizer {
-  if (typeof optimizer === 'object' && typeof optimizer?.step === 'function') return optimizer;
-  if (optimizer === 'adamw') return adamw();
-  if (optimizer === 'sgd') return sgd();
+function shapingOf(options: SftOptions, freeze: readonly WeightMatch[]): SftPlan['shaping'] {
+  const given = Object.fromEntries(SHAPING.flatMap(key => (options[key] === undefined ? [] : [[key, options[key]]])));
+  // Patterns and functions become the names of the weights they mean.
+  if (freeze.length > 0) given.freeze = matching('freeze', freeze, options.model.parameters).map(({ name }) => name);
+  return given;
+}
+
+/** What shapes the loss of a token. */
+function checkLoss(options: SftOptions): void {
+  checkNumber('labelSmoothing', options.labelSmoothing ?? 0, { from: 0, below: 1 });
+  checkNumber('neftune', options.neftune ?? 0, { from: 0 });
+  checkNumber('promptLossWeight', options.promptLossWeight ?? 0, { from: 0 });
+  if (options.promptLossWeight && isSeq2Seq(options.model))
+    throw new BadInput({
+      problem: 'An encoder–decoder does not predict its prompts',
+      where: { key: 'promptLossWeight' },
+      fix: 'leave promptLossWeight out',
+    });
+  if (options.hooks?.loss && options.hooks.objective)
+    throw new BadInput({
+      problem: 'hooks.objective stands in place of the loss that hooks.loss is added to',
+      where: { key: 'hooks' },
+      fix: 'add the term inside objective, and leave hooks.loss out',
+    });
+}
+
+function chooseOptimizer({ optimizer = 'adamw', learningRate }: SftOptions): Optimizer {
+  const given = typeof optimizer === 'object' && typeof optimizer?.step === 'function' ? optimizer : undefined;
+  if (given?.settings.relativeStep === true && learningRate !== undefined)
+    throw new BadInput({
+      problem: 'Adafactor with relative steps makes its own learning rate',
+      where: { key: 'learningRate' },
+      fix: `write optimizer: train.adafactor({ learningRate: ${learningRate} }) and leave the run's learningRate out`,
+    });
+  if (given) return given;
+  const named: Record<OptimizerName, () => Optimizer> = {
+    adamw,
+    adafactor: () => adafactor({ learningRate }),
+    lion,
+    sgd,
+  };
+  if (typeof optimizer === 'string' && Object.hasOwn(named, optimizer)) return named[optimizer]();
   throw new BadInput({
     problem: 'There is no such optimizer',
     where: { key: 'optimizer' },
-    expected: "train.adamw({…}), train.sgd({…}), 'adamw' or 'sgd'",
+    expected: `train.adamw({…}) or another of train's, or ${Object.keys(named)
+      .map(name => `'${name}'`)
+      .join(', ')}`,
     found: quote(optimizer),
     fix: 'write optimizer: train.adamw({ learningRate: 1e-4 })',
   });
@@ -256,12 +417,17 @@ function chooseSchedule({ schedule = 'constant', warmup }: SftOptions): Schedule
     constant: constant({ warmup }),
     linear: linear({ warmup }),
     cosine: cosine({ warmup }),
+    polynomial: polynomial({ warmup }),
+    'inverse-sqrt': inverseSqrt({ warmup }),
+    wsd: wsd({ warmup }),
   };
   if (Object.hasOwn(named, schedule)) return named[schedule];
   throw new BadInput({
     problem: 'There is no such schedule',
     where: { key: 'schedule' },
-    expected: "'constant', 'linear', 'cosine' or a function (step, total) → factor",
+    expected: `${Object.keys(named)
+      .map(name => `'${name}'`)
+      .join(', ')} or a function (step, total) → factor`,
     found: quote(schedule),
     fix: "write schedule: 'cosine'",
   });

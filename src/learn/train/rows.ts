@@ -1,12 +1,15 @@
 import { BadInput, type ErrorParts, quote } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
-import { type EncodeSummary, encodeRows, type PackReport, pack } from '../../prepare/tokens/index.js';
+import { type EncodeSummary, encodeRows, encodeSeq2SeqRows, type PackReport, pack } from '../../prepare/tokens/index.js';
+import { countLabels } from './labels.js';
 import type { SftOptions } from './options.js';
-import { countLabels } from './step.js';
-import type { TrainRow } from './types.js';
+import { isSeq2Seq, type TrainRow } from './types.js';
 
 /** What of the options says how rows are made ready. */
-export type RowOptions = Pick<SftOptions, 'tokenizer' | 'template' | 'maxLength' | 'packing' | 'seed'>;
+export type RowOptions = Pick<
+  SftOptions,
+  'model' | 'tokenizer' | 'template' | 'maxLength' | 'packing' | 'seed' | 'promptLossWeight'
+>;
 
 export interface Prepared {
   rows: TrainRow[];
@@ -27,9 +30,9 @@ export function prepare(key: string, rows: unknown, options: RowOptions): Prepar
   const conversations = rows.filter(isConversation);
   const { rows: ready, summary } =
     conversations.length === 0
-      ? { rows: rows.map((row, index) => checkedRow(key, row, index, options.maxLength)), summary: undefined }
+      ? { rows: rows.map((row, index) => checkedRow(key, row, index, options)), summary: undefined }
       : encodeConversations(key, conversations, rows.length, options);
-  if (!ready.some(row => countLabels(row) > 0))
+  if (!ready.some(row => countLabels(row, isSeq2Seq(options.model)) > 0))
     throw new BadInput({
       problem: `None of the ${rows.length} rows has a token that carries loss`,
       where: { key },
@@ -39,9 +42,24 @@ export function prepare(key: string, rows: unknown, options: RowOptions): Prepar
           ? 'encode the rows with labels on the response'
           : 'raise maxLength: the responses may have been cut off',
     });
+  const weighed = ready.map(row => weighPrompt(row, options.promptLossWeight));
   return options.packing
-    ? { ...packed(ready, options.packing, options.seed ?? 0), summary }
-    : { rows: ready, summary, packed: undefined };
+    ? { ...packed(weighed, options.packing, options.seed ?? 0), summary }
+    : { rows: weighed, summary, packed: undefined };
+}
+
+/**
+ * A row whose prompt is trained too, with a weight: every token without a label but the first, which nothing predicts. The
+ * weights of the others stay.
+ */
+export function weighPrompt(row: TrainRow, weight: number | undefined): TrainRow {
+  if (!weight) return row;
+  const prompt = row.labels.map((label, i) => i > 0 && label === -100);
+  return {
+    ...row,
+    labels: row.labels.map((label, i) => (prompt[i] ? row.ids[i]! : label)),
+    weights: row.labels.map((_, i) => (prompt[i] ? weight : (row.weights?.[i] ?? 1))),
+  };
 }
 
 /** Rows in packs, which know the lines they came from. */
@@ -53,7 +71,9 @@ export function packed(
   const { rows: packs, report } = pack(rows, { ...packing, seed });
   const made = packs.map(({ ids, labels, weights, segmentIds, rows: members }) => {
     const line = members.flatMap(row => rows[row]!.line ?? []);
-    return { ids, labels, weights, segmentIds, ...(line.length > 0 && { line }) };
+    const tasks = new Set(members.map(row => rows[row]!.task));
+    const task = tasks.size === 1 ? [...tasks][0] : undefined;
+    return { ids, labels, weights, segmentIds, ...(line.length > 0 && { line }), ...(task !== undefined && { task }) };
   });
   return { rows: made, packed: report };
 }
@@ -65,11 +85,16 @@ export function isConversation(row: unknown): row is Row {
 function encodeConversations(key: string, rows: Row[], total: number, options: RowOptions): Omit<Prepared, 'packed'> {
   const { tokenizer, template, maxLength } = options;
   if (!tokenizer || !template || rows.length < total) throw new BadInput(whyNotEncodable(key, total - rows.length, options));
-  const { rows: encoded, summary } = encodeRows(rows, { tokenizer, template, maxLength });
+  const encode = isSeq2Seq(options.model) ? encodeSeq2SeqRows : encodeRows;
+  const { rows: encoded, summary } = encode(rows, { tokenizer, template, maxLength });
   // The encoder drops rows that train nothing; the others keep the line they came from.
   const dropped = new Set(summary.dropped.map(({ index }) => index));
-  const lines = rows.filter((_, index) => !dropped.has(index)).map(({ line }) => line);
-  return { rows: encoded.map(({ ids, labels, weights }, i) => ({ ids, labels, weights, line: lines[i] })), summary };
+  const kept = rows.filter((_, index) => !dropped.has(index));
+  const ready = encoded.map(({ ids, labels, weights }, i) => {
+    const { line, task } = kept[i]!;
+    return { ids, labels, weights, line, ...(task !== undefined && { task }) };
+  });
+  return { rows: ready, summary };
 }
 
 /** Why conversations cannot be encoded, `others` of the rows being none. */
@@ -95,23 +120,27 @@ export function whyNotEncodable(key: string, others: number, { tokenizer, templa
 }
 
 /** An encoded row, cut to length; throws BadInput when it is none. */
-export function checkedRow(key: string, row: TrainRow, index: number, maxLength: number | undefined): TrainRow {
+export function checkedRow(key: string, row: TrainRow, index: number, { model, maxLength }: RowOptions): TrainRow {
+  const seq2seq = isSeq2Seq(model);
   const problem =
     !Array.isArray(row?.ids) || !Array.isArray(row.labels)
       ? 'has no ids and labels'
-      : (['labels', 'weights', 'segmentIds'] as const)
-          .filter(name => row[name] && row[name].length !== row.ids.length)
-          .map(name => `has ${row.ids.length} ids but ${row[name]!.length} ${name}`)[0];
+      : seq2seq
+        ? unequal(row, 'labels', ['weights']) || (row.segmentIds && 'has segmentIds, and an encoder–decoder takes no packs')
+        : unequal(row, 'ids', ['labels', 'weights', 'segmentIds']);
   if (problem)
     throw new BadInput({
       problem: `Row ${index} ${problem}`,
       where: { key },
-      expected:
-        'a conversation {messages} or an encoded row {ids, labels} of equal lengths, labels unshifted, −100 where nothing is trained',
+      expected: seq2seq
+        ? 'a conversation {messages} or an encoded row {ids, labels}: what the encoder reads, what the decoder is to say'
+        : 'a conversation {messages} or an encoded row {ids, labels} of equal lengths, labels unshifted, −100 where nothing is trained',
       found: quote(row),
-      fix: 'make rows with data.readRows(…) or tokens.encodeRows(…)',
+      fix: seq2seq
+        ? 'make rows with data.readRows(…) or tokens.encodeSeq2Seq(…)'
+        : 'make rows with data.readRows(…) or tokens.encodeRows(…)',
     });
-  if (maxLength === undefined || row.ids.length <= maxLength) return row;
+  if (maxLength === undefined || Math.max(row.ids.length, row.labels.length) <= maxLength) return row;
   return {
     ...row,
     ids: row.ids.slice(0, maxLength),
@@ -119,4 +148,11 @@ export function checkedRow(key: string, row: TrainRow, index: number, maxLength:
     weights: row.weights?.slice(0, maxLength),
     segmentIds: row.segmentIds?.slice(0, maxLength),
   };
+}
+
+/** Which of these parts is not as long as another, in words. */
+function unequal(row: TrainRow, measure: 'ids' | 'labels', parts: readonly ('labels' | 'weights' | 'segmentIds')[]): string {
+  const length = row[measure].length;
+  const wrong = parts.find(name => row[name] && row[name].length !== length);
+  return wrong ? `has ${length} ${measure} but ${row[wrong]!.length} ${wrong}` : '';
 }

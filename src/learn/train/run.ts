@@ -1,6 +1,7 @@
 import { BadInput, host, type Progress, progress, setView, shield } from '../../base/core/index.js';
 import type { EncodeSummary, PackReport } from '../../prepare/tokens/index.js';
-import { emptyHistory, type History, record, type StepReport } from './history.js';
+import type { Sample } from './held-out.js';
+import { emptyHistory, type History, latest, record, type StepReport } from './history.js';
 import { callHook } from './hooks.js';
 import type { TrainableModel } from './types.js';
 
@@ -56,6 +57,8 @@ export class Run implements AsyncIterable<StepReport> {
   readonly history: History;
   /** What `hooks.onEval` found, with the step: `[{ step: 50, heldOut: 0.62 }, …]`. */
   readonly evaluations: ({ step: number } & Record<string, number>)[] = [];
+  /** What the model said at evaluations, with the step: see `evaluate.samples`. */
+  readonly samples: Sample[] = [];
   readonly #driver: Driver;
   readonly #listeners = new Set<(report: StepReport) => void>();
   #signal: AbortSignal | undefined;
@@ -63,6 +66,7 @@ export class Run implements AsyncIterable<StepReport> {
   #started = false;
   #driven = false;
   #stopping = false;
+  #stopReason: string | undefined;
   #disposed = false;
   #progress: Progress | undefined;
 
@@ -88,10 +92,7 @@ export class Run implements AsyncIterable<StepReport> {
 
   /** The report of the latest step. */
   get last(): StepReport | undefined {
-    if (this.history.step.length === 0) return undefined;
-    return Object.fromEntries(
-      Object.entries(this.history).map(([name, column]) => [name, column.at(-1)]),
-    ) as unknown as StepReport;
+    return latest(this.history);
   }
 
   /** Call `listener` after every step; returns the function that unsubscribes. Listeners never drive the run. */
@@ -100,9 +101,18 @@ export class Run implements AsyncIterable<StepReport> {
     return () => this.#listeners.delete(listener);
   }
 
-  /** End after the current step. {@link resume} goes on. */
-  stop(): void {
+  /**
+   * End after the current step. {@link resume} goes on.
+   * @param why kept in {@link stopReason}
+   */
+  stop(why?: string): void {
     this.#stopping = true;
+    this.#stopReason = why;
+  }
+
+  /** Why the run was stopped, where it stopped itself: 'no better for 3 evaluations …'. */
+  get stopReason(): string | undefined {
+    return this.#stopReason;
   }
 
   /**
@@ -111,6 +121,7 @@ export class Run implements AsyncIterable<StepReport> {
    */
   resume(options: { signal?: AbortSignal } = {}): this {
     this.#stopping = false;
+    this.#stopReason = undefined;
     if (options.signal ?? this.#signal?.aborted) this.#signal = options.signal;
     if (this.#status === 'stopped' || this.#status === 'failed') this.#status = 'paused';
     return this;

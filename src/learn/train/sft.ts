@@ -1,15 +1,26 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { Parameter } from '../../base/core/index.js';
+import { current, matmulSpeed } from '../../base/backend/index.js';
+import { BadInput, type Parameter } from '../../base/core/index.js';
 import type { EncodeSummary, PackReport } from '../../prepare/tokens/index.js';
+import { GoodState, NonFinite } from './accidents.js';
+import type { BestState } from './best.js';
 import { type Checkpointed, saveCheckpoint } from './checkpoint.js';
+import { Evaluations } from './evaluations.js';
+import { stepFlops } from './flops.js';
 import type { StepReport } from './history.js';
 import { callHook } from './hooks.js';
+import { countLabels } from './labels.js';
+import { matching } from './match.js';
+import { isOutOfMemory, memoryNeed, outOfMemory } from './memory-need.js';
+import { OptimizerMemory } from './optimizer-memory.js';
+import { swapEma } from './optimizers/ema.js';
 import { plan, type SftOptions, type SftPlan } from './options.js';
 import type { DataOrder } from './order.js';
 import { type Driver, Run, type RunStatus } from './run.js';
 import { dataOrder, type RowSource, rowSource } from './source.js';
-import { countLabels, takeStep } from './step.js';
-import { disposeState, type OptimizerState, type TrainableModel, type TrainRow } from './types.js';
+import { spike } from './spikes.js';
+import { type StepOutcome, takeStep } from './step.js';
+import { isSeq2Seq, type TrainableModel, type TrainRow } from './types.js';
 
 /**
  * Supervised fine-tuning: next-token loss on the labelled tokens. Nothing is computed before the run is pulled:
@@ -23,6 +34,19 @@ export function sft(options: SftOptions): Run {
   return new Run(new SftDriver(plan(options), options.signal), { signal: options.signal });
 }
 
+/** What of a run's state is in neither weights, optimizer nor data position; plain JSON. */
+export interface LoopState {
+  /** Factor on the learning rate, lowered after accidents. */
+  rate: number;
+  best?: BestState;
+  /** Names of the weights the optimizer remembers, and the updates of those that have had fewer than the others. */
+  remembered: string[];
+  fewer: Record<string, number>;
+}
+
+/** Steps whose mean duration gives the time that is left. */
+const PACE = 20;
+
 /** The loop of supervised fine-tuning, one optimizer step a call. */
 export class SftDriver implements Driver {
   readonly name: string;
@@ -32,12 +56,23 @@ export class SftDriver implements Driver {
   readonly packing: PackReport | undefined;
   readonly #plan: SftPlan;
   readonly #signal: AbortSignal | undefined;
-  readonly #parameters: readonly Parameter<tf.Tensor>[];
+  readonly #seq2seq: boolean;
+  readonly #frozen: Parameter<tf.Tensor>[];
   readonly #source: RowSource;
   readonly #replay: DataOrder | undefined;
-  #state: OptimizerState | undefined;
+  readonly #evaluations: Evaluations;
+  #memory: OptimizerMemory | undefined;
+  #good: GoodState | undefined;
   #step = 0;
   #saved = 0;
+  /** Factor on the learning rate. */
+  #rate = 1;
+  /** Steps left out since the last one that was taken. */
+  #rejected = 0;
+  #pace: number[] = [];
+  /** GFLOP/s of a large matrix product. */
+  #speed: number | undefined;
+  #losses: readonly number[] = [];
 
   constructor(plan: SftPlan, signal: AbortSignal | undefined, resumed?: Checkpointed) {
     this.#plan = plan;
@@ -45,97 +80,193 @@ export class SftDriver implements Driver {
     this.name = plan.name;
     this.model = plan.model;
     this.packing = plan.packed;
-    this.#parameters = plan.model.parameters.filter(parameter => parameter.trainable);
+    this.#seq2seq = isSeq2Seq(plan.model);
+    this.#frozen = matching('freeze', plan.freeze, plan.model.parameters).filter(({ trainable }) => trainable);
+    for (const parameter of this.#frozen) parameter.trainable = false;
     this.#source = rowSource(plan, resumed?.order);
     this.encoding = plan.encoding ?? this.#source.encoding;
     if (plan.replay) this.#replay = dataOrder(plan, plan.replay.rows, `replay/${plan.seed}`, resumed?.replay);
     this.total = plan.steps ?? this.#stepsOf(plan.epochs);
     this.#step = this.#saved = resumed?.step ?? 0;
-    this.#state = resumed?.optimizer(plan.optimizer, this.#parameters);
+    this.#evaluations = new Evaluations(plan, signal, resumed?.loop?.best);
+    if (!resumed) return;
+    const { loop } = resumed;
+    const { parameters } = plan.model;
+    const remembered = parameters.filter(({ name, trainable }) => loop?.remembered.includes(name) ?? trainable);
+    const state = resumed.optimizer(plan.optimizer, remembered);
+    this.#memory = new OptimizerMemory(plan.optimizer, remembered, { state, fewer: loop?.fewer });
+    this.#rate = loop?.rate ?? 1;
   }
 
   async start(run: Run): Promise<void> {
+    this.#losses = run.history.loss;
+    if (stepFlops(this.model, []) !== undefined && current()) this.#speed = await matmulSpeed();
     await callHook('onStart', this.#step, () => this.#plan.hooks.onStart?.({ run, signal: this.#signal }));
+    if (this.#step === 0 && this.#evaluations.atStart) await this.#evaluations.take(0, undefined, run);
   }
 
   async step(): Promise<StepReport | undefined> {
-    const { model, optimizer, learningRate, schedule, clip, batchSize, hooks } = this.#plan;
+    const { learningRate, schedule, batchSize, spikes } = this.#plan;
     const started = performance.now();
     let skipped = 0;
-    let batches: TrainRow[][] = [];
-    while (batches.length === 0) {
+    for (;;) {
       if (this.#exhausted()) return undefined;
       const drawn = split(await this.#draw(), batchSize);
-      batches = drawn.filter(rows => rows.some(row => countLabels(row) > 0));
+      const batches = drawn.filter(rows => rows.some(row => countLabels(row, this.#seq2seq) > 0));
       skipped += drawn.length - batches.length;
+      if (batches.length === 0) continue;
+      const rate = learningRate * this.#rate * schedule(this.#step, this.total);
+      const outcome = await this.#attempt(batches, rate);
+      if (!outcome) continue;
+      this.#step++;
+      const rejected = this.#rejected;
+      this.#rejected = 0;
+      const seconds = (performance.now() - started) / 1000;
+      const { tokens, rectangles } = sizes(batches, this.#seq2seq);
+      const labelTokens = batches.flat().reduce((sum, row) => sum + countLabels(row, this.#seq2seq), 0);
+      const jump = spikes && spike(this.#losses, outcome.loss, spikes);
+      return {
+        step: this.#step,
+        ...outcome,
+        learningRate: rate,
+        tokens,
+        padding: 1 - tokens / rectangles,
+        labelTokens,
+        tokensPerSecond: tokens / seconds,
+        labelTokensPerSecond: labelTokens / seconds,
+        seconds,
+        epoch: this.#source.progress,
+        skipped,
+        ...(rejected > 0 && { rejected }),
+        ...(jump && { spike: jump }),
+        ...this.#machine(batches, seconds),
+      };
     }
-    const rate = learningRate * schedule(this.#step, this.total);
-    this.#state ??= optimizer.init(this.#parameters);
-    const { loss, gradNorm } = await takeStep({
-      model,
-      parameters: this.#parameters,
-      batches,
-      optimizer,
-      state: this.#state,
-      learningRate: rate,
-      clip,
-      extra: hooks.loss && (pass => hooks.loss!(pass)),
-      step: this.#step + 1,
-    });
-    this.#step++;
-    const rows = batches.flat();
-    const tokens = rows.reduce((sum, row) => sum + row.ids.length, 0);
-    const rectangles = batches.reduce((sum, batch) => sum + batch.length * Math.max(...batch.map(row => row.ids.length)), 0);
-    const labelTokens = rows.reduce((sum, row) => sum + countLabels(row), 0);
-    const seconds = (performance.now() - started) / 1000;
-    return {
-      step: this.#step,
-      loss,
-      gradNorm,
-      learningRate: rate,
-      tokens,
-      padding: 1 - tokens / rectangles,
-      labelTokens,
-      tokensPerSecond: tokens / seconds,
-      labelTokensPerSecond: labelTokens / seconds,
-      seconds,
-      epoch: this.#source.progress,
-      skipped,
-    };
   }
 
   async reported(report: StepReport, run: Run): Promise<void> {
-    const { hooks, evaluateEvery, checkpoint } = this.#plan;
-    const context = { run, signal: this.#signal };
-    await callHook('onStep', report.step, () => hooks.onStep?.(report, context));
-    const last = report.step === this.total;
-    if (hooks.onEval && (last || (evaluateEvery && report.step % evaluateEvery === 0))) {
-      const found = await callHook('onEval', report.step, () => hooks.onEval!(report, context));
-      run.evaluations.push({ step: report.step, ...found });
-    }
+    const { hooks, checkpoint } = this.#plan;
+    await callHook('onStep', report.step, () => hooks.onStep?.(report, { run, signal: this.#signal }));
+    if (this.#evaluations.due(report.step, this.total))
+      await this.#averaged(() => this.#evaluations.take(report.step, report, run));
     if (checkpoint && report.step % (checkpoint.every ?? this.total) === 0) await this.#save(run);
   }
 
   async ended(status: RunStatus, run: Run): Promise<void> {
     if (this.#plan.checkpoint && this.#step > this.#saved) await this.#save(run);
+    // The average is what the run was for.
+    if (status === 'done' && this.#plan.averaged && this.#memory) swapEma(this.model.parameters, this.#memory.state);
     await callHook('onStop', this.#step, () => this.#plan.hooks.onStop?.(status, { run, signal: this.#signal }));
   }
 
   dispose(): void {
-    if (this.#state) disposeState(this.#state);
-    this.#state = undefined;
+    this.#memory?.dispose();
+    this.#memory = undefined;
+    this.#good?.dispose();
+    this.#good = undefined;
     this.#source.close?.();
+    for (const parameter of this.#frozen) parameter.trainable = true;
+  }
+
+  /** Take a step, or leave its rows out where they cannot be trained on and the policy says so: undefined. */
+  async #attempt(batches: TrainRow[][], learningRate: number): Promise<StepOutcome | undefined> {
+    const { model, optimizer, clip, hooks, labelSmoothing, neftune, seed, detailEvery, nonFinite, options } = this.#plan;
+    const parameters = model.parameters.filter(({ trainable }) => trainable);
+    if (parameters.length === 0)
+      throw new BadInput({
+        problem: 'Every weight of the model is frozen: there is nothing to train',
+        where: { key: 'freeze' },
+        fix: 'freeze less, or attach an adapter: model.attach(models.lora())',
+      });
+    const step = this.#step + 1;
+    try {
+      this.#memory ??= new OptimizerMemory(optimizer, parameters);
+      const due = nonFinite.policy === 'restore' && (!this.#good || this.#step % nonFinite.every === 0);
+      const now = due ? new GoodState(parameters, this.#memory) : undefined;
+      try {
+        const outcome = await takeStep({
+          model,
+          parameters,
+          batches,
+          memory: this.#memory,
+          learningRate,
+          clip,
+          hooks,
+          labelSmoothing,
+          neftune,
+          step,
+          seed,
+          detail: detailEvery !== undefined && step % detailEvery === 0,
+          show: { tokenizer: options.tokenizer, seq2seq: this.#seq2seq },
+        });
+        // Weights that gave a finite loss and gradient are good ones.
+        if (now) this.#good?.dispose();
+        this.#good = now ?? this.#good;
+        return outcome;
+      } catch (error) {
+        now?.dispose();
+        throw error;
+      }
+    } catch (error) {
+      if (isOutOfMemory(error)) {
+        const { batchSize, accumulate } = this.#plan;
+        const adapters = parameters.length < model.parameters.length;
+        const setting = { batchSize, accumulate, optimizer: optimizer.name, adapters };
+        throw outOfMemory(step, memoryNeed(model, optimizer, batches), setting, error);
+      }
+      if (!(error instanceof NonFinite) || nonFinite.policy === 'halt') throw error;
+      this.#rejected++;
+      if (this.#rejected >= nonFinite.limit) throw error;
+      if (nonFinite.policy === 'restore') {
+        this.#good?.restore();
+        this.#rate *= nonFinite.factor;
+      } else if (error.weights) throw error;
+      return undefined;
+    }
+  }
+
+  /** What a step says about the machine. */
+  #machine(batches: TrainRow[][], seconds: number): Pick<StepReport, 'secondsLeft' | 'memory' | 'matmulShare'> {
+    this.#pace = [...this.#pace, seconds].slice(-PACE);
+    const mean = this.#pace.reduce((a, b) => a + b, 0) / this.#pace.length;
+    const flops = this.#speed && stepFlops(this.model, batches.flat());
+    return {
+      secondsLeft: (this.total - this.#step) * mean,
+      memory: process.memoryUsage.rss(),
+      ...(flops && { matmulShare: flops / seconds / (this.#speed! * 1e9) }),
+    };
+  }
+
+  /** Do something with the averaged weights in the model, where there are any. */
+  async #averaged<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#plan.averaged || !this.#memory) return work();
+    const { state } = this.#memory;
+    swapEma(this.model.parameters, state);
+    try {
+      return await work();
+    } finally {
+      swapEma(this.model.parameters, state);
+    }
   }
 
   async #save(run: Run): Promise<void> {
     const { checkpoint, hooks } = this.#plan;
+    const memory = this.#memory!;
+    const remembered = new Set(Object.values(memory.state.slots).flatMap(values => values.map(({ name }) => name)));
+    const loop: LoopState = {
+      rate: this.#rate,
+      best: this.#evaluations.best,
+      remembered: [...remembered],
+      fewer: memory.fewer,
+    };
     const dir = await saveCheckpoint(checkpoint!, {
       plan: this.#plan,
       step: this.#step,
       order: this.#source.state,
       replay: this.#replay?.state,
       history: run.history,
-      state: this.#state!,
+      state: memory.state,
+      loop,
     });
     this.#saved = this.#step;
     await callHook('onCheckpoint', this.#step, () => hooks.onCheckpoint?.(dir, { run, signal: this.#signal }));
@@ -176,4 +307,16 @@ function split(rows: TrainRow[], size: number): TrainRow[][] {
   const batches: TrainRow[][] = [];
   for (let start = 0; start < rows.length; start += size) batches.push(rows.slice(start, start + size));
   return batches;
+}
+
+/** Tokens of batches, and what they would be if every row were padded to the longest of its batch. */
+function sizes(batches: readonly (readonly TrainRow[])[], seq2seq: boolean): { tokens: number; rectangles: number } {
+  let [tokens, rectangles] = [0, 0];
+  for (const batch of batches)
+    for (const side of seq2seq ? (['ids', 'labels'] as const) : (['ids'] as const)) {
+      const lengths = batch.map(row => row[side].length);
+      tokens += lengths.reduce((a, b) => a + b, 0);
+      rectangles += batch.length * Math.max(...lengths);
+    }
+  return { tokens, rectangles };
 }

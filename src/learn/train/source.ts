@@ -1,17 +1,28 @@
 import { BadInput } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
-import { bucketWindow, type EncodeSummary, RowEncoder, type StreamPosition, streamed } from '../../prepare/tokens/index.js';
+import {
+  bucketWindow,
+  type EncodeSummary,
+  RowEncoder,
+  type StreamPosition,
+  seq2SeqEncoder,
+  streamed,
+} from '../../prepare/tokens/index.js';
+import { countLabels } from './labels.js';
 import type { SftPlan } from './options.js';
 import { DataOrder, type OrderState } from './order.js';
-import { checkedRow, isConversation, packed, whyNotEncodable } from './rows.js';
-import { countLabels } from './step.js';
-import type { TrainRow } from './types.js';
+import { checkedRow, isConversation, packed, weighPrompt, whyNotEncodable } from './rows.js';
+import { MixtureSource, type MixtureState } from './task-source.js';
+import { isSeq2Seq, type TrainRow } from './types.js';
 
 /** Gives the rows one by one, from the first at every call: a pass over the data. */
 export type RowStream = () => AsyncIterable<Row | TrainRow> | Iterable<Row | TrainRow>;
 
+/** Where a run stands in streamed rows, or in a mixture of tasks. */
+export type StreamState = PassState | MixtureState;
+
 /** Where a run stands in streamed rows. */
-export interface StreamState extends StreamPosition {
+export interface PassState extends StreamPosition {
   epoch: number;
 }
 
@@ -29,7 +40,8 @@ export interface RowSource {
 
 /** The source a plan asks for, going on from `state`. */
 export function rowSource(plan: SftPlan, state: OrderState | StreamState | undefined): RowSource {
-  return plan.stream ? new StreamSource(plan, plan.stream, state as StreamState) : new ListSource(plan, state as OrderState);
+  if (plan.stream) return new StreamSource(plan, plan.stream, state as PassState);
+  return plan.mixture ? new MixtureSource(plan, plan.mixture, state as MixtureState) : new ListSource(plan, state as OrderState);
 }
 
 /** The order of rows held in memory. */
@@ -69,18 +81,21 @@ class StreamSource implements RowSource {
   readonly encoding: EncodeSummary | undefined;
   readonly #plan: SftPlan;
   readonly #open: RowStream;
-  readonly #encoder: RowEncoder | undefined;
-  #state: StreamState;
+  readonly #encoder: { encode(row: Row): TrainRow | undefined; summary: EncodeSummary } | undefined;
+  readonly #seq2seq: boolean;
+  #state: PassState;
   #pass: Pass | undefined;
   /** Whether the pass has brought a row with a label; undefined where it was entered half-way. */
   #labelled: boolean | undefined;
 
-  constructor(plan: SftPlan, open: RowStream, state: StreamState = { epoch: 0, row: 0, item: 0 }) {
+  constructor(plan: SftPlan, open: RowStream, state: PassState = { epoch: 0, row: 0, item: 0 }) {
     this.#plan = plan;
     this.#open = open;
     this.#state = state;
     const { tokenizer, template, maxLength } = plan.options;
-    if (tokenizer && template) this.#encoder = new RowEncoder({ tokenizer, template, maxLength });
+    this.#seq2seq = isSeq2Seq(plan.model);
+    const how = tokenizer && template && { tokenizer, template, maxLength };
+    if (how) this.#encoder = this.#seq2seq ? seq2SeqEncoder(how) : new RowEncoder(how);
     this.encoding = this.#encoder?.summary;
   }
 
@@ -95,7 +110,7 @@ class StreamSource implements RowSource {
           if (rows.length > 0) break;
           continue;
         }
-        if (this.#labelled === false) this.#labelled = countLabels(value.item) > 0;
+        if (this.#labelled === false) this.#labelled = countLabels(value.item, this.#seq2seq) > 0;
         this.#state = { epoch: this.#state.epoch, ...value.next };
         rows.push(value.item);
       }
@@ -111,7 +126,7 @@ class StreamSource implements RowSource {
     return this.#state.epoch;
   }
 
-  get state(): StreamState {
+  get state(): PassState {
     return this.#state;
   }
 
@@ -153,12 +168,14 @@ class StreamSource implements RowSource {
     const ready: TrainRow[] = [];
     rows.forEach((row, i) => {
       if (!isConversation(row)) {
-        ready.push(checkedRow('rows', row, at + i, options.maxLength));
+        ready.push(weighPrompt(checkedRow('rows', row, at + i, options), options.promptLossWeight));
         return;
       }
       if (!this.#encoder) throw new BadInput(whyNotEncodable('rows', 0, options));
       const made = this.#encoder.encode(row);
-      if (made) ready.push({ ids: made.ids, labels: made.labels, weights: made.weights, line: row.line });
+      if (!made) return;
+      const { ids, labels, weights } = made;
+      ready.push(weighPrompt({ ids, labels, weights, line: row.line, task: row.task }, options.promptLossWeight));
     });
     return packing ? packed(ready, packing, `${seed}/${at}`).rows : ready;
   }

@@ -1,9 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type Parameter, TunebookError } from '../../base/core/index.js';
+import { type Parameter, Random } from '../../base/core/index.js';
 import { batchOf } from '../../prepare/tokens/index.js';
 import type { LossOptions } from '../models/index.js';
+import { refuseNonFinite } from './accidents.js';
+import { callLoss, type Hooks, type LossContext } from './hooks.js';
+import { labelledTokens } from './labels.js';
+import type { OptimizerMemory } from './optimizer-memory.js';
 import { sumsOfSquares } from './optimizers/squares.js';
-import type { BatchGradients, Optimizer, OptimizerState, TrainableModel, TrainRow } from './types.js';
+import type { ShowRowOptions } from './row-text.js';
+import { type TokenFindings, TokenWatch } from './token-watch.js';
+import { type BatchGradients, isSeq2Seq, type TrainableModel, type TrainRow } from './types.js';
 
 export interface StepInput {
   model: TrainableModel;
@@ -11,63 +17,103 @@ export interface StepInput {
   parameters: readonly Parameter<tf.Tensor>[];
   /** Micro-batches whose gradients make one update. */
   batches: readonly (readonly TrainRow[])[];
-  optimizer: Optimizer;
-  state: OptimizerState;
+  memory: OptimizerMemory;
   learningRate: number;
   /** Largest global gradient norm; undefined: no clipping. */
   clip: number | undefined;
-  /** A differentiable term added to the numerator of every micro-batch. */
-  extra?: LossOptions['extra'];
-  /** Number of the step, for error messages. */
+  /** What is added to the cross entropy, or stands in its place. */
+  hooks: Pick<Hooks, 'loss' | 'objective'>;
+  labelSmoothing?: number;
+  neftune?: number;
+  /** Number of the step, for error messages and seeds. */
   step: number;
+  /** Seed of the run: with the number of the step and of the micro-batch it fixes what dropout drops, and noise. */
+  seed: number | string;
+  /** Entropy, accuracy and the norm of every gradient are wanted too. */
+  detail?: boolean;
+  /** How rows are shown in a message. */
+  show?: ShowRowOptions;
 }
 
-export interface StepOutcome {
+export interface StepOutcome extends TokenFindings {
   loss: number;
   gradNorm: number;
+  gradNorms?: Record<string, number>;
 }
 
 /**
  * One optimizer step: gradients of every micro-batch are added up, divided by the sum of all denominators, clipped and
  * applied. Loss and gradient norm come to the host in one read, and are looked at before any weight is touched.
+ * @throws NonFinite where they are not finite
  */
 export async function takeStep(input: StepInput): Promise<StepOutcome> {
-  const { model, parameters, batches, optimizer, state, learningRate, clip, extra } = input;
+  const { parameters, batches, memory, learningRate, clip, step, detail = false, show = {} } = input;
+  const watch = new TokenWatch(detail);
+  const watched = detail || batches.some(rows => rows.some(({ task }) => task !== undefined));
   const numerators: tf.Tensor[] = [];
   let gradients: tf.Tensor[] = [];
   let denominator = 0;
   try {
-    for (const rows of batches) {
-      const part = model.lossAndGradients(batchOf(rows), { extra });
+    for (const [i, rows] of batches.entries()) {
+      const part = passOf(input, rows, i, watched ? watch : undefined);
       numerators.push(part.numerator);
       denominator += part.denominator;
       gradients = accumulate(gradients, part);
     }
     const norms = sumsOfSquares(gradients);
-    const numbers = await readScalars([...numerators, ...norms.scalars], numerators.length);
-    const losses = numbers.slice(0, numerators.length);
-    const squares = numbers.slice(numerators.length).map(x => x * norms.factor);
-    refuseNonFinite(input, losses, squares, denominator);
+    let numbers: number[][];
+    try {
+      numbers = await readNumbers([numerators, norms.scalars], watch.tensors);
+    } finally {
+      tf.dispose(norms.scalars);
+    }
+    const [losses, rawSquares, seen] = numbers as [number[], number[], number[]];
+    const squares = rawSquares.map(x => x * norms.factor);
+    await refuseNonFinite({ step, losses, squares, denominator, batches, parameters, show });
 
     const loss = sum(losses) / denominator;
     const gradNorm = Math.sqrt(sum(squares)) / denominator;
     // PyTorch's clip_grad_norm_ adds 1e-6 too.
     const factor = clip === undefined ? 1 : Math.min(1, clip / (gradNorm + 1e-6));
-    optimizer.step(parameters, gradients, state, { scale: factor / denominator, learningRate });
+    memory.step(parameters, gradients, { scale: factor / denominator, learningRate });
     gradients = [];
-    return { loss, gradNorm };
+    const gradNorms = detail
+      ? Object.fromEntries(parameters.map(({ name }, i) => [name, Math.sqrt(squares[i]!) / denominator]))
+      : undefined;
+    return { loss, gradNorm, ...watch.findings(seen), ...(gradNorms && { gradNorms }) };
   } finally {
+    watch.dispose();
     tf.dispose(numerators);
     tf.dispose(gradients);
   }
 }
 
-/** Labelled tokens. What begins a row or a segment has no token before it that could predict it. */
-export function countLabels({ labels, weights, segmentIds }: TrainRow): number {
-  let count = 0;
-  for (let i = 1; i < labels.length; i++)
-    if (labels[i] !== -100 && (weights?.[i] ?? 1) > 0 && segmentIds?.[i] === segmentIds?.[i - 1]) count++;
-  return count;
+/** Numerator, denominator and gradients of one micro-batch. */
+function passOf(input: StepInput, rows: readonly TrainRow[], index: number, watch: TokenWatch | undefined): BatchGradients {
+  const { model, hooks, step, labelSmoothing, neftune } = input;
+  const options: LossOptions = {
+    seed: new Random(`dropout/${input.seed}/${step}/${index}`).uint32(),
+    ...(labelSmoothing && { labelSmoothing }),
+    ...(neftune && { neftune }),
+  };
+  const { loss, objective } = hooks;
+  const tokens = watch || loss || objective ? labelledTokens(rows, isSeq2Seq(model)) : undefined;
+  const context: LossContext = { step, rows, tokens: tokens! };
+  let own: number | undefined;
+  if (objective) {
+    options.only = true;
+    options.extra = pass => {
+      const made = callLoss('objective', step, () => objective.call(hooks, pass, context));
+      own = made.denominator;
+      return made.numerator;
+    };
+  } else if (loss) options.extra = pass => callLoss('loss', step, () => loss.call(hooks, pass, context));
+  if (watch && !objective) {
+    watch.open(rows, tokens!);
+    options.observe = watch.see;
+  }
+  const { numerator, denominator, gradients } = model.lossAndGradients(batchOf(rows), options);
+  return { numerator, denominator: own ?? denominator, gradients };
 }
 
 function accumulate(total: tf.Tensor[], { gradients }: BatchGradients): tf.Tensor[] {
@@ -79,44 +125,23 @@ function accumulate(total: tf.Tensor[], { gradients }: BatchGradients): tf.Tenso
   });
 }
 
-/** The values of many scalars in one transfer. Disposes all but the first `keep`, which the caller still owns. */
-async function readScalars(scalars: tf.Tensor[], keep: number): Promise<number[]> {
-  const packed = tf.stack(scalars);
-  tf.dispose(scalars.slice(keep));
+/** The values of lists of scalars and of vectors in one transfer: a list of numbers for each of the former, one for the latter. */
+async function readNumbers(scalars: readonly tf.Tensor[][], vectors: tf.Tensor[]): Promise<number[][]> {
+  const packed = tf.tidy(() => {
+    const stacked = tf.stack(scalars.flat());
+    return vectors.length > 0 ? tf.concat([stacked, ...vectors]) : stacked;
+  });
   try {
-    return [...(await packed.data())];
+    const values = [...(await packed.data())];
+    let at = 0;
+    const lists = scalars.map(({ length }) => {
+      at += length;
+      return values.slice(at - length, at);
+    });
+    return [...lists, values.slice(at)];
   } finally {
     packed.dispose();
   }
-}
-
-function refuseNonFinite(
-  { batches, parameters, step }: StepInput,
-  losses: number[],
-  squares: number[],
-  denominator: number,
-): void {
-  const badLoss = losses.findIndex(value => !Number.isFinite(value));
-  const badGradient = squares.findIndex(value => !Number.isFinite(value));
-  if (badLoss < 0 && badGradient < 0 && denominator > 0) return;
-  const rows = badLoss < 0 ? batches.flat() : batches[badLoss]!;
-  const what =
-    badLoss >= 0
-      ? `The loss is ${losses[badLoss]}`
-      : badGradient >= 0
-        ? `The gradient of ${parameters[badGradient]!.name} is not finite`
-        : `The weights of the labels add up to ${denominator}`;
-  throw new TunebookError({
-    problem: `${what} at step ${step}; the run was halted and this step changed no weight. Rows of the batch: ${nameRows(rows)}`,
-    fix: 'look at these rows, lower the learning rate, lengthen the warm-up or clip lower; run.resume() leaves the rows out and goes on',
-  });
-}
-
-function nameRows(rows: readonly TrainRow[]): string {
-  const names = rows
-    .slice(0, 16)
-    .map(row => (row.line === undefined ? `[${row.ids.length} tokens]` : `line ${[row.line].flat().join(', ')}`));
-  return names.join(', ') + (rows.length > 16 ? `, and ${rows.length - 16} more` : '');
 }
 
 function sum(values: readonly number[]): number {

@@ -1,8 +1,11 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../base/core/index.js';
-import type { LossOptions, TrainBatch } from '../models/index.js';
+import type { GenerateOptions, LossOptions, TrainBatch } from '../models/index.js';
 
-/** An encoded row: token ids, unshifted labels (−100: no loss), and where wanted a weight for every label. */
+/**
+ * An encoded row: token ids, unshifted labels (−100: no loss), and where wanted a weight for every label. For an encoder–decoder
+ * `ids` are the encoder's and `labels` what the decoder is to say, of a length of their own.
+ */
 export interface TrainRow {
   ids: readonly number[];
   labels: readonly number[];
@@ -11,6 +14,8 @@ export interface TrainRow {
   segmentIds?: readonly number[];
   /** Line in the file the row came from, or lines of the rows a packed row holds; named when a step fails. */
   line?: number | readonly number[];
+  /** Task the row belongs to: gives `lossByTask` and what `mixture` weighs. */
+  task?: string;
 }
 
 /** Loss of one batch as numerator and denominator, with the gradient of the *numerator* (contract 2). */
@@ -24,10 +29,37 @@ export interface BatchGradients {
 /** What the loop asks of a model (`models.Model` is one). */
 export interface TrainableModel {
   readonly parameters: readonly Parameter<tf.Tensor>[];
+  /** Encoder–decoders: what every row of the decoder begins with. Undefined for decoders. */
+  readonly startIds?: readonly number[];
   /** Numerator and gradients belong to the caller. */
   lossAndGradients(batch: TrainBatch, options?: LossOptions): BatchGradients;
+  /** Loss without gradients; where absent, evaluation computes gradients in vain. */
+  lossSum?(batch: TrainBatch): { numerator: number; denominator: number };
+  /** Continue rows; needed for samples only. */
+  generate?(ids: number[][], options: GenerateOptions): Promise<{ ids: number[][] }>;
+  /** Sizes, for what is said about speed and memory. */
+  readonly config?: ModelSizes;
+  /** Names of the matrices with a row for every token, the head last. */
+  vocabularyMatrices?(): string[];
   /** Write config and weights into a folder; needed for checkpoints only. */
   save?(dir: string): Promise<void>;
+}
+
+/** Sizes of a transformer. */
+export interface ModelSizes {
+  hiddenSize: number;
+  numHiddenLayers: number;
+  numAttentionHeads: number;
+  headDim?: number;
+  intermediateSize?: number;
+  vocabSize?: number;
+  numExperts?: number;
+  numExpertsPerToken?: number;
+}
+
+/** Whether rows have two sides, which an encoder and a decoder read. */
+export function isSeq2Seq(model: Pick<TrainableModel, 'startIds'>): boolean {
+  return model.startIds !== undefined;
 }
 
 /** Memory of an optimizer: its step count and, for each trainable parameter, named slots such as `m` and `v`. */
@@ -35,6 +67,8 @@ export interface OptimizerState {
   /** Updates made so far. */
   updates: number;
   slots: Record<string, Parameter<tf.Tensor>[]>;
+  /** Layers of the model, where rates depend on the layer. */
+  layers?: number;
 }
 
 export interface UpdateOptions {
@@ -50,6 +84,8 @@ export interface Optimizer {
   readonly learningRate?: number;
   /** Settings that must be equal when a run is resumed; plain JSON. */
   readonly settings: Record<string, unknown>;
+  /** Throws BadInput where its settings do not fit the model (a group that means none of its weights). */
+  check?(parameters: readonly Parameter<tf.Tensor>[]): void;
   init(parameters: readonly Parameter<tf.Tensor>[]): OptimizerState;
   step(
     parameters: readonly Parameter<tf.Tensor>[],

@@ -5,7 +5,7 @@ import { encode } from './encode.js';
 import type { EncodeRowsOptions, EncodeSummary } from './encode-rows.js';
 import type { EncodedRow } from './encoded.js';
 
-/** Dropped rows that a summary of a stream lists; the others are counted (rows − kept). */
+/** Dropped rows that a summary of a stream lists unless told; the others are counted (rows − kept). */
 const LISTED = 1000;
 /** Rows after which a stream is judged by `maxDropped`, and then again every so many. */
 const JUDGED_EVERY = 1000;
@@ -13,12 +13,27 @@ const JUDGED_EVERY = 1000;
 /** Rows that may be read as they come: an array, a generator, a reader of files. */
 export type Stream<T> = AsyncIterable<T> | Iterable<T>;
 
-/** Encodes rows one at a time and keeps the {@link EncodeSummary}, of which it lists the first 1,000 dropped rows only. */
-export class RowEncoder {
+/** What a summary counts of an encoded row. */
+export interface CountedRow {
+  readonly length: number;
+  readonly trained: number;
+  readonly straddling: number;
+  readonly truncated: boolean;
+  compact(): unknown;
+}
+
+/** Encodes rows one at a time and keeps the {@link EncodeSummary}. */
+export class CountingEncoder<R extends CountedRow> {
   readonly summary: EncodeSummary;
   readonly #options: EncodeRowsOptions;
+  readonly #encodeOne: (row: Row, options: EncodeRowsOptions) => R;
 
-  constructor(options: EncodeRowsOptions) {
+  readonly #listed: number;
+
+  /** @param listed dropped rows that the summary lists: the first 1,000 unless told */
+  constructor(options: EncodeRowsOptions, encodeOne: (row: Row, options: EncodeRowsOptions) => R, listed: number = LISTED) {
+    this.#encodeOne = encodeOne;
+    this.#listed = listed;
     const template = typeof options.template === 'string' ? get(options.template) : options.template;
     this.#options = { ...options, template };
     const spelledOut = template.stop.filter(text => text !== 'eos' && options.tokenizer.splitAdded(text)[0]?.id === undefined);
@@ -43,13 +58,13 @@ export class RowEncoder {
    * The row, verified and compact, or undefined when it was dropped: the template cannot hold it, or nothing is left to train.
    * @throws BadInput when, after a thousand rows, more than `maxDropped` of them were dropped
    */
-  encode(row: Row): EncodedRow | undefined {
+  encode(row: Row): R | undefined {
     const { summary } = this;
     const index = summary.rows++;
-    let made: EncodedRow | undefined;
+    let made: R | undefined;
     let reason = 'it has no token to train on';
     try {
-      made = encode(row, this.#options);
+      made = this.#encodeOne(row, this.#options);
       if (made.trained === 0 && made.truncated)
         reason = `no token to train on is left within maxLength ${this.#options.maxLength}`;
     } catch (error) {
@@ -57,9 +72,11 @@ export class RowEncoder {
       reason = error.message;
     }
     if (made && made.trained > 0) this.#keep(made);
-    else if (summary.dropped.length < LISTED) summary.dropped.push({ index, source: row.source, line: row.line, reason });
+    else if (summary.dropped.length < this.#listed) summary.dropped.push({ index, source: row.source, line: row.line, reason });
     if (summary.rows % JUDGED_EVERY === 0) this.judge();
-    return made && made.trained > 0 ? made.compact() : undefined;
+    if (!made || made.trained === 0) return undefined;
+    made.compact();
+    return made;
   }
 
   /** Throws BadInput when more than `maxDropped` of the rows so far, or all of them, were dropped. */
@@ -78,7 +95,7 @@ export class RowEncoder {
     });
   }
 
-  #keep(row: EncodedRow): void {
+  #keep(row: R): void {
     const { summary } = this;
     summary.kept++;
     summary.tokens += row.length;
@@ -87,6 +104,13 @@ export class RowEncoder {
     summary.straddling += row.straddling;
     summary.longest = Math.max(summary.longest, row.length);
     if (row.truncated) summary.truncated++;
+  }
+}
+
+/** {@link CountingEncoder} of rows for decoders, which lists the first 1,000 dropped rows only. */
+export class RowEncoder extends CountingEncoder<EncodedRow> {
+  constructor(options: EncodeRowsOptions) {
+    super(options, encode);
   }
 }
 

@@ -25,10 +25,9 @@ export async function complete(
   options: GenerationOptions & { prompts: readonly string[]; stop?: readonly string[] },
 ): Promise<Completions> {
   const { tokenizer, prompts, stop = [] } = options;
-  const ids = prompts.map(prompt => [
-    ...(tokenizer.bosId === undefined ? [] : [tokenizer.bosId]),
-    ...tokenizer.encodeContent(prompt).ids,
-  ]);
+  // The encoder of an encoder–decoder reads whole texts, which end with EOS.
+  const [before, behind] = options.model.startIds ? [undefined, tokenizer.eosId] : [tokenizer.bosId, undefined];
+  const ids = prompts.map(prompt => [before ?? [], tokenizer.encodeContent(prompt).ids, behind ?? []].flat());
   const stops = { ids: tokenizer.eosId === undefined ? [] : [tokenizer.eosId], texts: [...stop] };
   const texts = await continuations(ids, stops, { label: 'continuing', ...options });
   return Completions.from(prompts.map((prompt, i) => ({ prompt, continuation: texts[i]! }))) as Completions;

@@ -1,7 +1,7 @@
 import { BadInput, setView } from '../../base/core/index.js';
 import { contentText, type Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
-import { encodePrompt, stopIds } from '../../prepare/tokens/index.js';
+import { encodePrompt, encodeSeq2SeqPrompt, stopIds } from '../../prepare/tokens/index.js';
 import { continuations, type GenerationOptions } from './generate.js';
 
 /** One scored answer. */
@@ -79,7 +79,8 @@ export async function exactMatch(options: ExactMatchOptions): Promise<Scores> {
       where: { key: 'rows' },
       fix: 'hold some rows out with data.split',
     });
-  const prompts = rows.map((row, i) => encodePrompt(promptOf(row, i), { tokenizer, template }));
+  const encode = options.model.startIds ? encodeSeq2SeqPrompt : encodePrompt;
+  const prompts = rows.map((row, i) => encode(promptOf(row, i), { tokenizer, template }));
   const texts = await continuations(prompts, { ids: stopIds(template, tokenizer), texts: [] }, options);
   return new Scores(
     rows.map((row, i) => {

@@ -34,7 +34,10 @@ export async function continuations(prompts: number[][], stops: Stops, options: 
     const members = order.slice(start, start + batchSize);
     const batch = members.map(i => prompts[i]!);
     const { ids } = await model.generate(batch, { maxNewTokens, temperature: 0, stopIds: stops.ids, signal });
-    for (const [k, i] of members.entries()) texts[i] = ended(ids[k]!.slice(batch[k]!.length), stops, tokenizer);
+    for (const [k, i] of members.entries()) {
+      const first = model.startIds ? 0 : batch[k]!.length;
+      texts[i] = ended(ids[k]!.slice(first), stops, tokenizer);
+    }
     bar.update(start + members.length);
   }
   bar.finish();

@@ -1,7 +1,7 @@
 import { Interrupted, progress } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
-import { encodeRows, type Tokenizer } from '../../prepare/tokens/index.js';
+import { encodeRows, encodeSeq2SeqRows, type Tokenizer } from '../../prepare/tokens/index.js';
 import type { MeasurableModel } from './model.js';
 
 /** A mean loss and over how many tokens it is the mean. */
@@ -49,6 +49,7 @@ export async function responseLoss(options: {
   signal?: AbortSignal;
 }): Promise<MeanLoss> {
   const { model, tokenizer, template, rows, batchSize, maxLength, signal } = options;
-  const encoded = encodeRows(rows, { tokenizer, template, train: 'response', maxLength });
+  const encode = model.startIds ? encodeSeq2SeqRows : encodeRows;
+  const encoded = encode(rows, { tokenizer, template, train: 'response', maxLength });
   return meanLoss({ model, rows: encoded.rows, batchSize, signal, label: 'loss on held-out responses' });
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { use } from '../../../src/base/backend/index.js';
 import { BadInput } from '../../../src/base/core/index.js';
 import { readSafetensorsHeader } from '../../../src/learn/models/files/safetensors.js';
-import { init, load, parseConfig } from '../../../src/learn/models/index.js';
+import { type DecoderConfig, init, load, parseConfig } from '../../../src/learn/models/index.js';
 import { leftBehind, NOTHING } from '../../helpers/leak.js';
 import { fixture, tensorsOf } from './fixtures.js';
 
@@ -31,7 +31,7 @@ describe('load', () => {
     const { sums } = JSON.parse(await readFile(`${fixture(name)}/expected.json`, 'utf8')) as {
       sums: Record<string, [number, number]>;
     };
-    expect(model.config.ropeTheta).toBe(500);
+    expect((model.config as DecoderConfig).rope?.theta).toBe(500);
     expect(model.parameters.map(p => p.name).sort()).toEqual(Object.keys(sums).sort());
     for (const parameter of model.parameters) {
       const tensor = parameter.read();
@@ -118,12 +118,12 @@ describe('load', () => {
     expect(parseConfig(llama)).toMatchObject({
       headDim: 4,
       numKeyValueHeads: 2,
-      rmsNormEps: 1e-6,
-      ropeTheta: 10_000,
+      normEps: 1e-6,
+      rope: { theta: 10_000 },
       tieWordEmbeddings: false,
     });
-    expect(() => parseConfig({ ...llama, rope_scaling: { rope_type: 'yarn' } })).toThrow(/"yarn"/);
-    expect(() => parseConfig({ ...llama, hidden_act: 'gelu' })).toThrow(/hidden_act/);
+    expect(() => parseConfig({ ...llama, rope_scaling: { rope_type: 'ntk' } })).toThrow(/"ntk"/);
+    expect(() => parseConfig({ ...llama, hidden_act: 'mish' })).toThrow(/hidden_act/);
     expect(() => parseConfig({ ...llama, num_key_value_heads: 3 })).toThrow(/num_key_value_heads/);
     expect(() => parseConfig({ ...llama, hidden_size: 1e300 })).toThrow(/hidden_size/);
   });

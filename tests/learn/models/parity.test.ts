@@ -99,9 +99,8 @@ describe('round trip', () => {
       [fixture(name), to].map(async dir => JSON.parse(await readFile(join(dir, 'config.json'), 'utf8'))),
     );
     // Nothing that was said is lost; what is said twice is said the same.
-    for (const [key, value] of Object.entries(theirs)) {
-      if (!['rope_scaling', 'rope_parameters', 'transformers_version'].includes(key)) expect(ours[key], key).toEqual(value);
-    }
+    for (const [key, value] of Object.entries(theirs))
+      if (value !== null && !['rope_scaling', 'rope_parameters'].includes(key)) expect(ours[key], key).toEqual(value);
     model.dispose();
     again.dispose();
   });

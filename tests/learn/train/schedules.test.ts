@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { constant, cosine, linear, type Schedule } from '../../../src/learn/train/schedules.js';
+import { constant, cosine, inverseSqrt, linear, polynomial, type Schedule, wsd } from '../../../src/learn/train/schedules.js';
 
 const oracle = JSON.parse(readFileSync(new URL('./fixtures/oracle.json', import.meta.url), 'utf8')) as {
   total: number;
@@ -15,6 +15,13 @@ describe('schedules equal transformers', () => {
     linear: linear({ warmup }),
     cosine: cosine({ warmup }),
     cosineFloor: cosine({ warmup, floor: 0.1 }),
+    polynomial: polynomial({ warmup, floor: 0.05, power: 2 }),
+    inverseSqrt: inverseSqrt({ warmup }),
+    inverseSqrtTimescale: inverseSqrt({ warmup, timescale: 100 }),
+    inverseSqrtCold: inverseSqrt(),
+    wsdLinear: wsd({ warmup, decay: 12 }),
+    wsdSqrt: wsd({ warmup, decay: 0.3, shape: '1-sqrt', floor: 0.1 }),
+    wsdCosine: wsd({ warmup, decay: 12, shape: 'cosine', floor: 0.1 }),
   };
   it.each(Object.keys(ours))('%s at every step', name => {
     const expected = oracle.schedules[name]!;
@@ -33,6 +40,9 @@ describe('warm-up and floor', () => {
     expect(() => cosine({ warmup: -1 })).toThrow(/warm-up/);
     expect(() => cosine({ warmup: 2.5 })).toThrow(/whole|number of steps/);
     expect(() => cosine({ floor: 2 })).toThrow(/floor/);
+    expect(() => wsd({ decay: 1.5 })).toThrow(/decay/);
+    expect(() => wsd({ shape: 'round' as never })).toThrow(/1-sqrt/);
+    expect(() => inverseSqrt({ timescale: 0 })).toThrow(/timescale/);
     expect(() => linear({ warmup: Number.NaN })).toThrow(/Fix:/);
   });
 });

@@ -29,9 +29,13 @@ export function checkConfig(config: DecoderConfig, file?: string): void {
   for (const rope of [config.rope, config.localRope]) {
     if (!rope) continue;
     const width = Math.floor(config.headDim * rope.partial);
-    need(width % 2 === 0 && width > 0 && rope.partial <= 1, 'head_dim', 'an even number of turned dimensions', width);
+    // An odd share is rounded up, as transformers does; a whole head that is odd has one dimension too few.
+    const turned = 2 * Math.ceil(width / 2);
+    const key = rope.partial === 1 ? 'head_dim' : 'partial_rotary_factor';
+    need(turned > 0 && turned <= config.headDim, key, 'an even number of turned dimensions', width);
+    need(rope.type !== 'dynamic' || width > 2, 'head_dim', 'more than 2 turned dimensions for dynamic rope scaling', width);
     for (const list of [rope.shortFactor, rope.longFactor])
-      need(!list || list.length === width / 2, 'rope_parameters', `${width / 2} factors of longrope`, list?.length);
+      need(!list || list.length === turned / 2, 'rope_parameters', `${turned / 2} factors of longrope`, list?.length);
   }
   if (config.modelType === 'gpt2') {
     need(!config.rope, 'rope', 'no rotary positions, as GPT-2 learns them', 'rope');

@@ -1,7 +1,7 @@
 import { ACTIVATION_NAMES, ACTIVATIONS, type Family, LLAMA } from './family.js';
 import type { Fields } from './fields.js';
 import { gpt2 } from './gpt2.js';
-import { readRope, writeRope } from './rope.js';
+import { type RopeReading, readLayerRope, readRope, writeRope } from './rope.js';
 import type { DecoderConfig, LayerType, ModelType } from './types.js';
 
 /** How families differ from Llama's reading. */
@@ -20,19 +20,23 @@ interface Traits {
     tied?: boolean;
     activation?: string;
     keyValueHeads?: number;
+    context?: number;
   };
   activationKey?: string;
+  rope?: Partial<RopeReading>;
 }
 
 function llamaLike(modelType: ModelType, traits: Traits): Family {
-  const { architecture, fixed = {}, more, also, defaults = {}, activationKey = 'hidden_act' } = traits;
+  const { architecture, fixed = {}, more, also, defaults = {}, activationKey = 'hidden_act', rope = {} } = traits;
   return {
     architecture,
     fixed,
     read(fields) {
       const hiddenSize = fields.count('hidden_size');
       const heads = fields.count('num_attention_heads');
+      const context = fields.count('max_position_embeddings', defaults.context ?? 2048);
       const attentionBias = fixed.attentionBias ?? fields.flag('attention_bias', false);
+      const turn = readRope(fields, { theta: defaults.ropeTheta ?? 10_000, context, ...rope });
       const common: DecoderConfig = {
         ...LLAMA,
         modelType,
@@ -41,14 +45,18 @@ function llamaLike(modelType: ModelType, traits: Traits): Family {
         intermediateSize: fields.count('intermediate_size'),
         numHiddenLayers: fields.count('num_hidden_layers'),
         numAttentionHeads: heads,
-        numKeyValueHeads: fields.count('num_key_value_heads', defaults.keyValueHeads ?? heads),
+        // null: as many as heads; absence: the family's default.
+        numKeyValueHeads: fields.count(
+          'num_key_value_heads',
+          fields.silent('num_key_value_heads') ? (defaults.keyValueHeads ?? heads) : heads,
+        ),
         headDim: fields.count('head_dim', defaults.headDim ?? Math.floor(hiddenSize / heads)),
         normEps: fields.number('rms_norm_eps', defaults.normEps ?? 1e-6),
         activation: fields.oneOf(activationKey, ACTIVATIONS, defaults.activation ?? 'silu'),
         attentionBias,
         attentionOutputBias: attentionBias,
-        rope: readRope(fields, defaults.ropeTheta ?? 10_000),
-        maxPositionEmbeddings: fields.count('max_position_embeddings', 2048),
+        rope: turn,
+        maxPositionEmbeddings: turn.type === 'dynamic' ? Math.max(context, Math.floor(context * turn.factor!)) : context,
         tieWordEmbeddings: fields.flag('tie_word_embeddings', defaults.tied ?? false),
         eosTokenIds: [],
         ...fixed,
@@ -74,9 +82,10 @@ function llamaLike(modelType: ModelType, traits: Traits): Family {
         // Three forms: transformers 4 reads the first two, transformers 5 the third.
         rope_theta: rope.theta,
         rope_scaling: rope.type === 'default' ? undefined : writeRope(rope),
-        partial_rotary_factor: rope.partial === 1 ? undefined : rope.partial,
+        ...(rope.partial !== 1 && { partial_rotary_factor: rope.partial }),
         rope_parameters: layers,
-        max_position_embeddings: config.maxPositionEmbeddings,
+        max_position_embeddings:
+          (rope.type === 'dynamic' ? rope.originalMaxPositionEmbeddings : undefined) ?? config.maxPositionEmbeddings,
         tie_word_embeddings: config.tieWordEmbeddings,
         ...also?.(config),
       };
@@ -84,9 +93,9 @@ function llamaLike(modelType: ModelType, traits: Traits): Family {
   };
 }
 
-/** Window of a model whose layers all slide, when it has one. */
-function everyLayer(fields: Fields, { numHiddenLayers }: DecoderConfig): Partial<DecoderConfig> {
-  const slidingWindow = fields.optionalCount('sliding_window');
+/** Window of a model whose layers all slide, when it has one; null says that it has none. */
+function everyLayer(fields: Fields, { numHiddenLayers }: DecoderConfig, fallback?: number): Partial<DecoderConfig> {
+  const slidingWindow = fields.silent('sliding_window') ? fallback : fields.optionalCount('sliding_window');
   return slidingWindow ? { slidingWindow, layerTypes: new Array<LayerType>(numHiddenLayers).fill('sliding_attention') } : {};
 }
 
@@ -111,7 +120,7 @@ function someLayers(
 
 function qwenLayers(fields: Fields, common: DecoderConfig): Partial<DecoderConfig> {
   const window = fields.flag('use_sliding_window', false) ? fields.count('sliding_window', 4096) : undefined;
-  const first = Number(fields.raw.max_window_layers ?? 28);
+  const first = fields.count('max_window_layers', 28, 0);
   return someLayers(fields, common, layer => window !== undefined && layer >= first, window);
 }
 
@@ -126,13 +135,14 @@ function writeQwenLayers(config: DecoderConfig): Record<string, unknown> {
 
 /** Gemma's embeddings are multiplied with √hiddenSize, its norms with 1 + weight. */
 const GEMMA: Partial<DecoderConfig> = { normOffset: 1 };
-const GEMMA_DEFAULTS = { headDim: 256, tied: true, activation: 'gelu_pytorch_tanh' };
+const GEMMA_DEFAULTS = { headDim: 256, tied: true, activation: 'gelu_pytorch_tanh', context: 8192 };
 
-function gemmaScales(fields: Fields, { hiddenSize }: DecoderConfig, defaultScalar: number): Partial<DecoderConfig> {
+function gemmaScales(fields: Fields, { hiddenSize, headDim }: DecoderConfig, defaultScalar?: number): Partial<DecoderConfig> {
   fields.refuse('use_bidirectional_attention', value => !value, 'causal attention');
   return {
     embeddingScale: Math.fround(Math.sqrt(hiddenSize)),
-    attentionScale: fields.number('query_pre_attn_scalar', defaultScalar) ** -0.5,
+    // Gemma 1 has no such key.
+    attentionScale: (defaultScalar ? fields.number('query_pre_attn_scalar', defaultScalar) : headDim) ** -0.5,
   };
 }
 
@@ -145,14 +155,14 @@ export const FAMILIES: Readonly<Record<ModelType, Family>> = {
   mistral: llamaLike('mistral', {
     architecture: 'MistralForCausalLM',
     fixed: { attentionBias: false, attentionOutputBias: false },
-    defaults: { keyValueHeads: 8 },
-    more: everyLayer,
+    defaults: { keyValueHeads: 8, context: 131_072 },
+    more: (fields, common) => everyLayer(fields, common, 4096),
     also: config => ({ sliding_window: config.slidingWindow ?? null }),
   }),
   mixtral: llamaLike('mixtral', {
     architecture: 'MixtralForCausalLM',
     fixed: { attentionBias: false, attentionOutputBias: false, mlp: 'experts' },
-    defaults: { ropeTheta: 1e6, normEps: 1e-5, keyValueHeads: 8 },
+    defaults: { ropeTheta: 1e6, normEps: 1e-5, keyValueHeads: 8, context: 131_072 },
     more: (fields, common) => ({
       ...everyLayer(fields, common),
       numExperts: fields.count('num_local_experts', 8),
@@ -167,14 +177,14 @@ export const FAMILIES: Readonly<Record<ModelType, Family>> = {
   qwen2: llamaLike('qwen2', {
     architecture: 'Qwen2ForCausalLM',
     fixed: { attentionBias: true, attentionOutputBias: false },
-    defaults: { keyValueHeads: 32 },
+    defaults: { keyValueHeads: 32, context: 32_768 },
     more: qwenLayers,
     also: writeQwenLayers,
   }),
   qwen3: llamaLike('qwen3', {
     architecture: 'Qwen3ForCausalLM',
     fixed: { queryKeyNorm: true },
-    defaults: { keyValueHeads: 32, headDim: 128 },
+    defaults: { keyValueHeads: 32, headDim: 128, context: 32_768 },
     more: qwenLayers,
     also: writeQwenLayers,
   }),
@@ -182,17 +192,17 @@ export const FAMILIES: Readonly<Record<ModelType, Family>> = {
   gemma: llamaLike('gemma', {
     architecture: 'GemmaForCausalLM',
     fixed: GEMMA,
-    defaults: GEMMA_DEFAULTS,
+    defaults: { ...GEMMA_DEFAULTS, keyValueHeads: 16 },
     // Old files say "gelu" and mean the tanh approximation.
     more: (fields, common) => ({
-      ...gemmaScales(fields, common, common.headDim),
+      ...gemmaScales(fields, common),
       activation: common.activation === 'gelu' ? 'gelu_new' : common.activation,
     }),
   }),
   gemma2: llamaLike('gemma2', {
     architecture: 'Gemma2ForCausalLM',
     fixed: { ...GEMMA, postNorms: true },
-    defaults: GEMMA_DEFAULTS,
+    defaults: { ...GEMMA_DEFAULTS, keyValueHeads: 4 },
     activationKey: 'hidden_activation',
     more: (fields, common) => ({
       ...gemmaScales(fields, common, 256),
@@ -205,35 +215,35 @@ export const FAMILIES: Readonly<Record<ModelType, Family>> = {
   gemma3_text: llamaLike('gemma3_text', {
     architecture: 'Gemma3ForCausalLM',
     fixed: { ...GEMMA, postNorms: true, queryKeyNorm: true },
-    defaults: { ...GEMMA_DEFAULTS, ropeTheta: 1e6, keyValueHeads: 4 },
+    defaults: { ...GEMMA_DEFAULTS, keyValueHeads: 4, context: 131_072 },
     activationKey: 'hidden_activation',
     more: (fields, common) => {
       const pattern = fields.count('sliding_window_pattern', 6);
-      const nested = fields.object('rope_parameters')?.has('sliding_attention');
+      const context = common.maxPositionEmbeddings;
       return {
         ...gemmaScales(fields, common, 256),
         ...someLayers(fields, common, layer => (layer + 1) % pattern !== 0, fields.count('sliding_window', 4096)),
         logitSoftcap: softcap(fields, 'final_logit_softcapping'),
-        localRope: nested
-          ? readRope(fields, 10_000, 'sliding_attention')
-          : { theta: fields.number('rope_local_base_freq', 10_000), type: 'default', partial: 1 },
+        rope: readLayerRope(fields, { theta: 1e6, context }, 'full_attention'),
+        localRope: readLayerRope(fields, { theta: 10_000, context }, 'sliding_attention'),
       };
     },
     also: config => ({
       ...writeGemma(config),
-      attn_logit_softcapping: undefined,
       rope_local_base_freq: config.localRope?.theta,
-      sliding_window_pattern: undefined,
     }),
   }),
   phi3: llamaLike('phi3', {
     architecture: 'Phi3ForCausalLM',
     fixed: { attentionBias: false, attentionOutputBias: false },
-    defaults: { normEps: 1e-5 },
+    defaults: { normEps: 1e-5, context: 4096 },
+    rope: { partial: true, originalContext: 4096 },
     more: everyLayer,
     also: config => ({
       sliding_window: config.slidingWindow ?? null,
-      original_max_position_embeddings: config.rope?.originalMaxPositionEmbeddings,
+      ...(config.rope?.originalMaxPositionEmbeddings && {
+        original_max_position_embeddings: config.rope.originalMaxPositionEmbeddings,
+      }),
     }),
   }),
 };
@@ -246,7 +256,8 @@ function softcap(fields: Fields, key: string, fallback?: number): number | undef
 
 function writeGemma(config: DecoderConfig): Record<string, unknown> {
   return {
-    query_pre_attn_scalar: (config.attentionScale ?? config.headDim ** -0.5) ** -2,
+    // transformers wants the integer that the square root came from.
+    query_pre_attn_scalar: Number(((config.attentionScale ?? config.headDim ** -0.5) ** -2).toPrecision(12)),
     sliding_window: config.slidingWindow ?? 4096,
     layer_types: config.layerTypes ?? new Array(config.numHiddenLayers).fill('full_attention'),
     attn_logit_softcapping: config.attentionSoftcap ?? null,

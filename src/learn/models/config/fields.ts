@@ -11,11 +11,21 @@ export class Fields {
     return this.raw[key] !== undefined && this.raw[key] !== null;
   }
 
-  /** An integer from 1. */
-  count(key: string, fallback?: number): number {
+  /** Whether the file does not name the key at all; null is an answer. */
+  silent(key: string): boolean {
+    return this.raw[key] === undefined;
+  }
+
+  /** Fields of an object within this one. */
+  inner(raw: Readonly<Record<string, unknown>>): Fields {
+    return new Fields(raw, this.file);
+  }
+
+  /** An integer from 1, or from another number. */
+  count(key: string, fallback?: number, from: number = 1): number {
     const value = this.raw[key] ?? fallback;
-    if (Number.isInteger(value) && (value as number) >= 1 && (value as number) < 2 ** 31) return value as number;
-    throw this.wrong(key, 'an integer from 1', value);
+    if (Number.isInteger(value) && (value as number) >= from && (value as number) < 2 ** 31) return value as number;
+    throw this.wrong(key, `an integer from ${from}`, value);
   }
 
   /** A number above 0. */
@@ -49,7 +59,7 @@ export class Fields {
   object(key: string): Fields | undefined {
     if (!this.has(key)) return undefined;
     const value = this.raw[key];
-    if (typeof value === 'object' && !Array.isArray(value)) return new Fields(value as Record<string, unknown>, this.file);
+    if (typeof value === 'object' && !Array.isArray(value)) return this.inner(value as Record<string, unknown>);
     throw this.wrong(key, 'an object', value);
   }
 
@@ -60,10 +70,12 @@ export class Fields {
     throw this.wrong(key, Object.keys(table).join(', '), value);
   }
 
-  /** Token ids: a number or a list of them. */
+  /** Token ids: a number or a list of them. Negative ones say, in old files, that there is none. */
   tokenIds(key: string): number[] {
-    const value = this.raw[key];
-    return (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id) && (id as number) >= 0);
+    const value = this.raw[key] ?? [];
+    const ids: unknown[] = Array.isArray(value) ? value : [value];
+    if (!ids.every(id => Number.isInteger(id))) throw this.wrong(key, 'a token id, or a list of them', value);
+    return (ids as number[]).filter(id => id >= 0);
   }
 
   /** Refuse a setting that would change the numbers and is not computed here. */

@@ -37,17 +37,21 @@ const PRESETS: Record<Preset, PartialConfig> = {
   small: { hiddenSize: 256, intermediateSize: 688, numHiddenLayers: 6, numAttentionHeads: 8 },
 };
 
+/** The sizes of a preset. */
+export function presetSizes(name: Preset): PartialConfig {
+  if (Object.hasOwn(PRESETS, name)) return PRESETS[name];
+  throw new BadInput({
+    problem: 'Unknown model preset',
+    expected: Object.keys(PRESETS).join(', '),
+    found: quote(name),
+    fix: 'name one of them, or give a configuration object',
+  });
+}
+
 /** A whole configuration from a preset or from some of its fields; the rest are `nano`'s and the family's. */
 export function decoderConfig(from: Preset | PartialConfig, overrides: PartialConfig = {}): DecoderConfig {
-  if (typeof from === 'string' && !Object.hasOwn(PRESETS, from))
-    throw new BadInput({
-      problem: 'Unknown model preset',
-      expected: Object.keys(PRESETS).join(', '),
-      found: quote(from),
-      fix: 'name one of them, or give a configuration object',
-    });
   const { rope, localRope, ...given } = defined({
-    ...(typeof from === 'string' ? PRESETS[from] : from),
+    ...(typeof from === 'string' ? presetSizes(from) : from),
     ...defined(overrides),
   });
   const modelType = given.modelType ?? 'llama';

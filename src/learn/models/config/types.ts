@@ -26,7 +26,7 @@ export interface RopeConfig {
   partial: number;
   /** How many times longer the context becomes; every type but `default`. */
   factor?: number;
-  /** Context of the training before stretching: yarn, longrope, llama3. */
+  /** Context of the training before stretching: dynamic, yarn, longrope, llama3. */
   originalMaxPositionEmbeddings?: number;
   /** Llama 3: wavelengths between context ÷ high and context ÷ low are blended. */
   lowFreqFactor?: number;

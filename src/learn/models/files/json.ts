@@ -8,7 +8,9 @@ const MAX_JSON = 64_000_000;
 export async function readJson(path: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
-    const { size } = await stat(path);
+    const found = await stat(path);
+    const { size } = found;
+    if (!found.isFile()) throw new BadInput({ problem: 'This is not a file', where: { file: path } });
     if (size > MAX_JSON)
       throw new BadInput({
         problem: 'This file is too large for a configuration',

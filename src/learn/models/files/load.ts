@@ -1,17 +1,17 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { use } from '../../../base/backend/index.js';
+import { native, use } from '../../../base/backend/index.js';
 import { Interrupted, progress } from '../../../base/core/index.js';
 import { architectureOf } from '../architecture.js';
 import type { Model } from '../model.js';
-import { fillParameter, type ModelParameter, type ParameterFill } from '../parameter.js';
+import { createParameter, type ModelParameter } from '../parameter.js';
 import { checkIndex, type FoundTensor, matchWeights, nonFiniteError } from './check.js';
 import { type HubOptions, localFolder } from './hub.js';
 import { exists, readJson } from './json.js';
-import { readPieces } from './pieces.js';
 import { readSafetensorsHeader, withFile } from './safetensors.js';
 import { notADirectory, type WeightFile, weightFiles } from './shards.js';
+import { BLOCK, readTensors } from './tensors.js';
 
 /** Options of {@link load}; those of the hub matter for a model that is downloaded. */
 export interface LoadOptions extends HubOptions {
@@ -31,18 +31,20 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   if ((await stat(dir).catch(() => undefined))?.isFile()) throw notADirectory(dir);
   const configFile = join(dir, 'config.json');
   const rawConfig = await readJson(configFile);
-  const { specs, canonical, make } = architectureOf(rawConfig, configFile);
+  const architecture = architectureOf(rawConfig, configFile);
   const generationFile = join(dir, 'generation_config.json');
   const generation = (await exists(generationFile)) ? await readJson(generationFile) : undefined;
   const files = await weightFiles(dir);
   const found = await tensorsIn(files);
   checkIndex(files, found, dir);
+  const names = new Set(found.map(({ name }) => name));
+  const { specs, canonical, make } = architecture.fitting?.(names) ?? architecture;
   const matched = matchWeights(specs, found, canonical, dir);
   if (!tf.engine().backendName) await use();
   const parameters = await readWeights(matched, files, dir, options);
   return make(
     specs.map(({ name }) => parameters.get(name)!),
-    { config: rawConfig, generation },
+    { config: rawConfig, generation, directory: resolve(dir) },
   );
 }
 
@@ -66,28 +68,25 @@ async function readWeights(
   const report = progress(`load ${dir}`, { total, unit: 'B' });
   const made = new Map<string, ModelParameter>();
   const broken: string[] = [];
-  let filling: ParameterFill | undefined;
+  const block = native() ? BLOCK : 0;
   let done = 0;
+  const onBytes = (bytes: number) => {
+    if (signal?.aborted) throw new Interrupted({ problem: 'loading was stopped', where: { file: dir } });
+    done += bytes;
+    report.update(done);
+  };
   try {
     for (const { path } of files)
       await withFile(path, async handle => {
         const tensors = [...names.keys()].filter(({ file }) => file === path).sort((a, b) => a.offset - b.offset);
-        for await (const { entry, values, last } of readPieces(handle, tensors, path)) {
-          if (signal?.aborted) throw new Interrupted({ problem: 'loading was stopped', where: { file: dir } });
-          const name = names.get(entry as FoundTensor)!;
-          filling ??= fillParameter(name, entry.shape);
-          filling.write(values);
-          done += values.length * (entry.dtype === 'F32' ? 4 : 2);
-          report.update(done);
-          if (!last) continue;
-          if (!filling.finite) broken.push(entry.name);
-          made.set(name, filling.finish());
-          filling = undefined;
+        for await (const { entry, values, finite } of readTensors(handle, tensors, path, { block, onBytes })) {
+          const name = names.get(entry)!;
+          made.set(name, createParameter(name, entry.shape, values));
+          if (!finite) broken.push(entry.name);
         }
       });
     if (broken.length > 0 && !allowNonFinite) throw nonFiniteError(broken, dir);
   } catch (error) {
-    filling?.dispose();
     for (const parameter of made.values()) parameter.dispose();
     throw error;
   } finally {

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { BadInput, quote } from '../../../base/core/index.js';
 import { decodeHalf } from './half.js';
 
@@ -221,12 +221,14 @@ export async function withFile<T>(path: string, work: (file: FileHandle) => Prom
     });
   let file: FileHandle;
   try {
+    // Looked at before it is opened: to open a pipe is to wait for who writes to it.
+    if (!(await stat(path)).isFile()) throw unreadable('This is not a file');
     file = await open(path, 'r');
   } catch (cause) {
+    if (cause instanceof BadInput) throw cause;
     throw unreadable(`The file cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause);
   }
   try {
-    if (!(await file.stat()).isFile()) throw unreadable('This is not a file');
     return await work(file);
   } finally {
     await file.close();

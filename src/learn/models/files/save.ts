@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BadInput, progress, quote, type StagedFile, stageFile, syncDirectory } from '../../../base/core/index.js';
 import type { Model } from '../model.js';
+import { configJson } from './config-json.js';
 import type { WeightType } from './half.js';
 import { INDEX, SINGLE } from './shards.js';
 import { safetensorsChunks, widthOf } from './write.js';
@@ -60,7 +61,7 @@ export async function saveModel(model: Model, dir: string, options: SaveOptions 
     }
     if (shards.length > 1) await stage(INDEX, json(indexOf(shards, names, total)));
     const config = { ...model.huggingFaceConfig(), torch_dtype: dtype, dtype };
-    await stage('config.json', json(config));
+    await stage('config.json', configJson(config));
     await stage('generation_config.json', json(generationConfig(config, model)));
     await putInPlace(dir, staged, new Set(names));
   } finally {

@@ -24,7 +24,7 @@ export interface BeamOptions
 
 /** One hypothesis. */
 export interface BeamHypothesis {
-  /** Prompt as given and continuation (encoder–decoders: the decoder's start and continuation). */
+  /** Prompt as given and continuation (encoder–decoders: the continuation alone). */
   ids: number[];
   /** Number of new tokens. */
   newTokens: number;
@@ -77,7 +77,7 @@ export async function beamSearch(
         first += count;
       }
       hand = hand.filter(search => !search.over);
-      await turn();
+      await turn(signal);
       interrupt(signal);
       if (hand.length === 0) break;
       stepper.select(rows);
@@ -85,7 +85,7 @@ export async function beamSearch(
     }
     return searches.map((search, i) =>
       search.best(options.numReturnSequences ?? 1).map(({ tokens, score, finish }) => ({
-        ids: [...(model.startIds ?? given[i]!), ...tokens],
+        ids: [...(model.startIds ? [] : given[i]!), ...tokens],
         newTokens: tokens.length,
         score,
         finish,

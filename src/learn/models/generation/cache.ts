@@ -13,8 +13,8 @@ const BLOCK = 64;
 export class KeyValueCache {
   readonly #keyHeads: number;
   readonly #expected: number;
-  readonly #keys: tf.Tensor3D[] = [];
-  readonly #values: tf.Tensor3D[] = [];
+  readonly #keys: Slots[] = [];
+  readonly #values: Slots[] = [];
   #lengths: number[] = [];
   #capacity = 0;
 
@@ -62,18 +62,20 @@ export class KeyValueCache {
     const positions = this.#lengths;
     this.#lengths = positions.map(length => length + 1);
     const index = tf.tensor1d(slots, 'int32');
-    const masks = new Map<number, tf.Tensor3D>();
+    const masks = new Map<string, tf.Tensor>();
+    const once = <T extends tf.Tensor>(key: string, make: () => T): T => {
+      const found = (masks.get(key) as T | undefined) ?? make();
+      masks.set(key, found);
+      return found;
+    };
     return {
       positions,
       append: (layer, keys, values) => ({
         keys: this.#write(this.#keys, layer, index, keys),
         values: this.#write(this.#values, layer, index, values),
       }),
-      mask: (window = Number.POSITIVE_INFINITY) => {
-        const found = masks.get(window) ?? this.#mask(positions, window);
-        masks.set(window, found);
-        return found;
-      },
+      mask: window => once(`lanes ${window}`, () => this.#laneMask(positions, window)),
+      headMask: (heads, window) => once(`heads ${window}`, () => this.#headMask(positions[0]!, heads, window)),
     };
   }
 
@@ -83,13 +85,13 @@ export class KeyValueCache {
     this.#lengths = rows.map(row => this.#lengths[row]!);
     for (const store of [this.#keys, this.#values])
       store.forEach((before, layer) => {
-        store[layer] = tf.keep(tf.tidy(() => rowsOf(before, rows, this.#keyHeads)));
-        before.dispose();
+        store[layer] = slotsOf(() => rowsOf(before.lanes, rows, this.#keyHeads));
+        release(before);
       });
   }
 
   dispose(): void {
-    tf.dispose([...this.#keys, ...this.#values]);
+    for (const slots of [...this.#keys, ...this.#values]) release(slots);
     this.#keys.length = 0;
     this.#values.length = 0;
   }
@@ -103,44 +105,73 @@ export class KeyValueCache {
     this.#capacity = Math.max(needed, this.#expected > needed ? Math.min(ahead, this.#expected) : ahead);
     for (const store of [this.#keys, this.#values])
       store.forEach((before, layer) => {
-        store[layer] = tf.keep(tf.tidy(() => padded(before, this.#capacity)));
-        before.dispose();
+        store[layer] = slotsOf(() => padded(before.lanes, this.#capacity));
+        release(before);
       });
   }
 
-  #put(store: tf.Tensor3D[], layer: number, fresh: tf.Tensor3D): void {
+  #put(store: Slots[], layer: number, fresh: tf.Tensor3D): void {
     const before = store[layer];
-    store[layer] = tf.keep(
-      tf.tidy(() => {
-        const wide = padded(fresh, this.#capacity);
-        return before ? tf.concat([before, wide], 0) : wide;
-      }),
-    );
-    before?.dispose();
+    store[layer] = slotsOf(() => {
+      const wide = padded(fresh, this.#capacity);
+      return before ? tf.concat([before.lanes, wide], 0) : wide;
+    });
+    if (before) release(before);
   }
 
-  #write(store: tf.Tensor3D[], layer: number, index: tf.Tensor1D, flat: tf.Tensor2D): tf.Tensor3D {
+  #write(store: Slots[], layer: number, index: tf.Tensor1D, fresh: tf.Tensor2D): Slots {
     const before = store[layer]!;
-    const headDim = before.shape[2];
-    const after = tf.tidy(() => {
-      const slots = tf.reshape(before, [-1, headDim]) as tf.Tensor2D;
-      const written = writeRows(slots, index, tf.reshape(flat, [index.size, headDim]));
-      return written && tf.reshape(written, before.shape);
-    });
+    const after = writeRows(before.flat, index, fresh);
     if (!after) return before;
-    store[layer] = tf.keep(after);
-    before.dispose();
-    return after;
+    store[layer] = slotsOf(() => tf.reshape(after, before.lanes.shape));
+    release(before);
+    return store[layer]!;
   }
 
-  #mask(positions: readonly number[], window: number): tf.Tensor3D {
-    const mask = new Float32Array(positions.length * this.#capacity).fill(MASKED);
-    positions.forEach((position, row) => {
-      const first = row * this.#capacity;
-      mask.fill(0, first + Math.max(0, position - window + 1), first + position + 1);
-    });
-    return tf.tensor3d(mask, [positions.length, 1, this.#capacity]);
+  #laneMask(positions: readonly number[], window?: number): tf.Tensor3D {
+    const lanes = positions.length * this.#keyHeads;
+    const mask = new Float32Array(lanes * this.#capacity).fill(MASKED);
+    for (let lane = 0; lane < lanes; lane++) {
+      const position = positions[Math.floor(lane / this.#keyHeads)]!;
+      mask.fill(0, lane * this.#capacity + first(position, window), lane * this.#capacity + position + 1);
+    }
+    return tf.tensor3d(mask, [lanes, 1, this.#capacity]);
   }
+
+  #headMask(position: number, heads: number, window?: number): tf.Tensor2D {
+    const width = this.#keyHeads * this.#capacity;
+    const mask = new Float32Array(heads * width).fill(MASKED);
+    for (let head = 0; head < heads; head++) {
+      const own = head * width + Math.floor((head * this.#keyHeads) / heads) * this.#capacity;
+      mask.fill(0, own + first(position, window), own + position + 1);
+    }
+    return tf.tensor2d(mask, [heads, width]);
+  }
+}
+
+/** The first slot that a query at this position sees. */
+function first(position: number, window: number = Number.POSITIVE_INFINITY): number {
+  return Math.max(0, position - window + 1);
+}
+
+/** Keys or values of a layer, the same memory in two shapes. */
+export interface Slots {
+  /** [rows · keyHeads, capacity, headDim] */
+  readonly lanes: tf.Tensor3D;
+  /** [rows · keyHeads · capacity, headDim] */
+  readonly flat: tf.Tensor2D;
+}
+
+function slotsOf(make: () => tf.Tensor3D): Slots {
+  const [lanes, flat] = tf.tidy(() => {
+    const made = make();
+    return [made, tf.reshape(made, [-1, made.shape[2]])];
+  }) as [tf.Tensor3D, tf.Tensor2D];
+  return { lanes: tf.keep(lanes), flat: tf.keep(flat) };
+}
+
+function release({ lanes, flat }: Slots): void {
+  tf.dispose([lanes, flat]);
 }
 
 /** The cache during one step. */
@@ -148,12 +179,14 @@ export interface CacheStep {
   /** Position of the new token in every row. */
   readonly positions: readonly number[];
   /**
-   * Write the new token's keys and values, [rows, keyHeads · headDim] each.
-   * @returns all slots, [rows · keyHeads, capacity, headDim]; they belong to the cache
+   * Write the new token's keys and values, [rows · keyHeads, headDim] each.
+   * @returns all slots; they belong to the cache
    */
-  append(layer: number, keys: tf.Tensor2D, values: tf.Tensor2D): { keys: tf.Tensor3D; values: tf.Tensor3D };
-  /** 0 on the slots the new token may see, a large negative number elsewhere: [rows, 1, capacity]. */
+  append(layer: number, keys: tf.Tensor2D, values: tf.Tensor2D): { keys: Slots; values: Slots };
+  /** 0 on the slots the new token may see, a large negative number elsewhere: [rows · keyHeads, 1, capacity]. */
   mask(window?: number): tf.Tensor3D;
+  /** For a single row, the same for every head over the slots of all key heads: [heads, keyHeads · capacity]. */
+  headMask(heads: number, window?: number): tf.Tensor2D;
 }
 
 /** The same with slots of zeros behind, or the very tensor when there are enough. */
@@ -172,5 +205,5 @@ function rowsOf(x: tf.Tensor3D, rows: readonly number[], keyHeads: number): tf.T
   const [, capacity, headDim] = x.shape;
   const wide = tf.reshape(x, [-1, keyHeads * capacity * headDim]) as tf.Tensor2D;
   const chosen = gather(wide, tf.tensor1d([...rows], 'int32'));
-  return tf.reshape(chosen, [rows.length * keyHeads, capacity, headDim]);
+  return tf.reshape(chosen, [rows.length * keyHeads, capacity, headDim]) as tf.Tensor3D;
 }

@@ -73,7 +73,7 @@ export async function* continuous(
         bar?.update(++done);
         yield completion(row, options);
       }
-      await turn();
+      await turn(signal);
     }
   } finally {
     stepper.dispose();

@@ -1,120 +1,101 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { batchMatmul, besideKeys, causalAttention, MASKED, matmul, rope, ropeTable, softcapped } from '../../../base/ops/index.js';
-import { attentionScale, layerWindow, ropeOf } from '../attention-settings.js';
+import { BadInput } from '../../../base/core/index.js';
+import { besideKeys, causalAttention, matmul, softcapped } from '../../../base/ops/index.js';
+import type { DecoderConfig } from '../config/index.js';
 import { type Attend, decode } from '../decoder.js';
 import { attentionOptions, type DecoderModel, turned } from '../decoder-model.js';
-import { headName } from '../names.js';
 import { pack } from '../packed.js';
+import { HEAD, type Weights } from '../reading.js';
+import { KeyValueCache } from './cache.js';
+import { attendCached } from './cached-attention.js';
 import type { Stepper, StepperOptions } from './stepper.js';
+import { SwitchingStepper, switchLength } from './switching-stepper.js';
 
-/** Keys and values of one batch of rows, [rows · keyHeads, time, headDim] a layer. */
-export function decoderStepper(model: DecoderModel, _options: StepperOptions): Stepper {
-  const { config } = model;
-  const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim } = config;
-  const keys: tf.Tensor3D[] = [];
-  const values: tf.Tensor3D[] = [];
-  /** For every row, which slots of its cache hold tokens: their positions, −1 in gaps. */
-  let slots: number[][] = [];
-  const padded = (x: tf.Tensor3D, time: number) =>
-    tf.pad(x, [
-      [0, 0],
-      [0, time - x.shape[1]],
-      [0, 0],
-    ]);
-  const store = (to: tf.Tensor3D[], layer: number, next: tf.Tensor3D) => {
-    to[layer]?.dispose();
-    to[layer] = tf.keep(next);
-  };
+/** Generation with a decoder. Weights are read once, as they are when the stepper is made. */
+export function decoderStepper(model: DecoderModel, options: StepperOptions = {}): Stepper {
+  const make = () => new DecoderStepper(model, options);
+  const limit = switchLength(model.config);
+  return limit === undefined ? make() : new SwitchingStepper(make, limit);
+}
 
-  return {
-    get rows() {
-      return slots.length;
-    },
-    admit(prompts) {
-      return tf.tidy(() => {
-        const weights = model.readWeights();
-        const { virtualTokens } = weights;
-        const packed = pack(prompts, config, { shared: false, virtualTokens });
-        const lengths = prompts.map(prompt => prompt.length + virtualTokens);
-        const last = tf.tensor1d(
-          lengths.map((length, row) => packed.starts[row]! + length - 1),
-          'int32',
-        );
-        const time = Math.max(packed.layout.time, slots[0]?.length ?? 0);
-        const attend: Attend = (q, k, v, layer) => {
-          const [queries, rotated, own] = turned(q, k, v, layer, packed, weights);
-          const add = (to: tf.Tensor3D[], flat: tf.Tensor2D) => {
-            const beside = padded(besideKeys(flat, packed.layout), time);
-            store(to, layer, to[layer] ? tf.concat([padded(to[layer]!, time), beside], 0) : beside);
-          };
-          add(keys, rotated);
-          add(values, own);
-          return causalAttention(queries, rotated, own, packed.layout, attentionOptions(config, layer, packed));
-        };
-        const hidden = decode({ ...packed, attend, keep: last }, weights, config);
-        const fill = (row: number[]) => [...row, ...new Array<number>(time - row.length).fill(-1)];
-        slots = [...slots, ...lengths.map(length => Array.from({ length }, (_, t) => t))].map(fill);
-        return softcapped(matmul(hidden, weights.get(headName(config)) as tf.Tensor2D, false, true), config.logitSoftcap);
+class DecoderStepper implements Stepper {
+  readonly #model: DecoderModel;
+  readonly #cache: KeyValueCache;
+  readonly #values: ReadonlyMap<string, tf.Tensor>;
+  readonly #adapters: string;
+  readonly reserved: number;
+
+  constructor(model: DecoderModel, { capacity = 0 }: StepperOptions) {
+    this.#model = model;
+    this.#adapters = model.inUse.join();
+    this.reserved = model.inUse.reduce((sum, name) => sum + model.adapters.get(name)!.virtualTokens, 0);
+    const expected = Math.min(capacity + this.reserved, model.config.maxPositionEmbeddings);
+    this.#cache = new KeyValueCache(model.config.numKeyValueHeads, expected);
+    this.#values = model.readValues();
+    for (const value of this.#values.values()) tf.keep(value);
+  }
+
+  get rows(): number {
+    return this.#cache.lengths.length;
+  }
+
+  admit(prompts: readonly (readonly number[])[]): tf.Tensor2D {
+    const { config } = this.#model;
+    return tf.tidy(() => {
+      const weights = this.#weights();
+      const { virtualTokens } = weights;
+      const packed = pack(prompts, config, { shared: false, virtualTokens });
+      const lengths = prompts.map(prompt => prompt.length + virtualTokens);
+      this.#cache.open(lengths);
+      const last = tf.tensor1d(
+        lengths.map((length, row) => packed.starts[row]! + length - 1),
+        'int32',
+      );
+      const attend: Attend = (q, k, v, layer) => {
+        const [queries, keys, values] = turned(q, k, v, layer, packed, weights);
+        this.#cache.fill(layer, besideKeys(keys, packed.layout), besideKeys(values, packed.layout));
+        return causalAttention(queries, keys, values, packed.layout, attentionOptions(config, layer, packed));
+      };
+      try {
+        return logits(decode({ ...packed, attend, keep: last }, weights, config), weights, config);
+      } finally {
+        packed.dispose();
+      }
+    });
+  }
+
+  advance(tokens: readonly number[]): tf.Tensor2D {
+    const { config } = this.#model;
+    return tf.tidy(() => {
+      const weights = this.#weights();
+      const step = this.#cache.step();
+      const ids = tf.tensor1d([...tokens], 'int32');
+      const positions = tf.tensor1d([...step.positions], 'int32');
+      return logits(decode({ ids, positions, attend: attendCached(step, config) }, weights, config), weights, config);
+    });
+  }
+
+  select(rows: readonly number[]): void {
+    this.#cache.select(rows);
+  }
+
+  dispose(): void {
+    this.#cache.dispose();
+    tf.dispose([...this.#values.values()]);
+  }
+
+  #weights(): Weights {
+    if (this.#model.inUse.join() !== this.#adapters)
+      throw new BadInput({
+        problem: 'Other adapters came into use while the model was generating',
+        expected: this.#adapters || 'no adapter',
+        found: this.#model.inUse.join() || 'no adapter',
+        fix: 'end the generation before model.attach, use or detach',
       });
-    },
-    advance(tokens) {
-      const positions = slots.map(row => Math.max(...row) + 1);
-      slots = slots.map((row, r) => [...row, positions[r]!]);
-      const time = slots[0]!.length;
-      return tf.tidy(() => {
-        const weights = model.readWeights();
-        const masks = new Map<number | undefined, tf.Tensor3D>();
-        const maskOf = (window?: number) => {
-          const made = masks.get(window);
-          if (made) return made;
-          const mask = new Float32Array(slots.length * keyHeads * time);
-          slots.forEach((row, r) => {
-            for (let head = 0; head < keyHeads; head++)
-              row.forEach((position, t) => {
-                const seen = position >= 0 && (window === undefined || positions[r]! - position < window);
-                if (!seen) mask[(r * keyHeads + head) * time + t] = MASKED;
-              });
-          });
-          const tensor = tf.tensor3d(mask, [slots.length * keyHeads, 1, time]);
-          masks.set(window, tensor);
-          return tensor;
-        };
-        const attend: Attend = (q, k, v, layer) => {
-          const turn = ropeOf(config, layer, Math.max(...positions) + 1);
-          const options = { headDim, turnedScale: turn?.attentionFactor };
-          const scale = attentionScale(config, layer);
-          const table = (count: number, factor: number) => ropeTable(positions, turn!.frequencies, count, factor, options);
-          const queries = turn ? rope(q, table(heads, scale)) : tf.mul(q, scale);
-          const rotated = turn ? rope(k, table(keyHeads, 1)) : k;
-          const append = (to: tf.Tensor3D[], flat: tf.Tensor2D) =>
-            store(to, layer, tf.concat([to[layer]!, tf.reshape(flat, [slots.length * keyHeads, 1, headDim])], 1));
-          append(keys, rotated);
-          append(values, v);
-          const group = tf.reshape(queries, [slots.length * keyHeads, heads / keyHeads, headDim]) as tf.Tensor3D;
-          const scores = softcapped(batchMatmul(group, keys[layer]!, false, true), config.attentionSoftcap);
-          const p = tf.softmax(tf.add(scores, maskOf(layerWindow(config, layer)))) as tf.Tensor3D;
-          return tf.reshape(batchMatmul(p, values[layer]!), [slots.length, heads * headDim]);
-        };
-        const input = { ids: tf.tensor1d(tokens.slice(), 'int32'), positions: tf.tensor1d(positions, 'int32'), attend };
-        const hidden = decode(input, weights, config);
-        return softcapped(matmul(hidden, weights.get(headName(config)) as tf.Tensor2D, false, true), config.logitSoftcap);
-      });
-    },
-    select(rows) {
-      tf.tidy(() => {
-        const index = tf.tensor1d(
-          rows.flatMap(row => Array.from({ length: keyHeads }, (_, head) => row * keyHeads + head)),
-          'int32',
-        );
-        for (const to of [keys, values])
-          to.forEach((x, layer) => {
-            store(to, layer, tf.gather(x, index));
-          });
-      });
-      slots = rows.map(row => slots[row]!.slice());
-    },
-    dispose() {
-      tf.dispose([...keys, ...values]);
-    },
-  };
+    return this.#model.readWeights(this.#values);
+  }
+}
+
+function logits(hidden: tf.Tensor2D, weights: Weights, config: DecoderConfig): tf.Tensor2D {
+  return softcapped(matmul(hidden, weights.get(HEAD) as tf.Tensor2D, false, true), config.logitSoftcap);
 }

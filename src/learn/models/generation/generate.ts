@@ -5,7 +5,7 @@ import type { GenerativeModel } from './stepper.js';
 
 /** What {@link Model.generate} returns, row by row. */
 export interface Generated {
-  /** Prompt as given and continuation (encoder–decoders: the decoder's start and continuation). Rows differ in length. */
+  /** Prompt as given and continuation (encoder–decoders: the continuation alone). Rows differ in length. */
   ids: number[][];
   /** Why every row ended: at a stop token or string, or at the length asked for (or at the end of the model's context). */
   finish: Finish[];
@@ -34,7 +34,7 @@ export async function generate(
   while (!step.done) step = await steps.next();
   const rows = step.value;
   const result: Generated = {
-    ids: rows.map(row => [...(model.startIds ?? given[row.index]!), ...row.tokens]),
+    ids: rows.map(row => [...(model.startIds ? [] : given[row.index]!), ...row.tokens]),
     finish: rows.map(row => row.finish!),
     newTokens: rows.map(row => row.tokens.length),
   };

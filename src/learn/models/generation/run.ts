@@ -28,7 +28,7 @@ export async function* run(
       const pieces = takeTokens(logits, hand, options, fed);
       logits = undefined;
       yield pieces;
-      await turn();
+      await turn(options.signal);
       const running = hand.filter(row => row.finish === undefined);
       if (running.length === 0) break;
       interrupt(options.signal);
@@ -88,7 +88,17 @@ export function interrupt(signal: AbortSignal | undefined, logits?: tf.Tensor): 
   throw new Interrupted({ problem: 'Generation was stopped', cause: signal.reason });
 }
 
-/** Timers, sockets and a notebook's interrupt get their turn at every token. */
-export function turn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve));
+/**
+ * Timers, sockets and a notebook's interrupt get their turn at every token. An abort ends the wait at once: an interrupted
+ * cell's timers are dropped, and what waits for one would never free its cache.
+ */
+export function turn(signal?: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const go = () => {
+      signal?.removeEventListener('abort', go);
+      resolve();
+    };
+    signal?.addEventListener('abort', go);
+    setImmediate(go);
+  });
 }

@@ -48,15 +48,15 @@ export class TextSoFar {
 
   /** No more tokens: returns the rest of the text, bytes without a character as U+FFFD. */
   end(): string {
+    const first = this.#released;
     if (!this.#stopped && this.#read < this.#ids.length) {
       const before = this.#decode(this.#from, this.#read);
       const rest = this.#decode(this.#from, this.#ids.length).slice(before.length);
       this.#read = this.#ids.length;
       this.#append(rest);
     }
-    const last = this.#text.slice(this.#released);
     this.#released = this.#text.length;
-    return last;
+    return this.#text.slice(first);
   }
 
   #decode(from: number, to: number): string {

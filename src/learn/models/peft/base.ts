@@ -1,5 +1,7 @@
+import type { LinearModule } from '../adapter.js';
+import type { Model } from '../model.js';
 import type { ModelParameter } from '../parameter.js';
-import type { BaseModel, LinearModule } from './seam.js';
+import { HEAD } from '../reading.js';
 
 /** A module of the base that a low-rank update or a rescaling can be put on. */
 export interface Site extends LinearModule {
@@ -10,58 +12,62 @@ export interface Site extends LinearModule {
   readonly use: 'linear' | 'embedding' | 'head';
 }
 
-const EMBEDDINGS = /(?:^|\.)(?:embed_tokens|wte|wpe|shared)$/;
 /** Name of the module that turns hidden states into logits, in every family. */
-const HEAD = 'lm_head';
+const HEAD_MODULE = 'lm_head';
 
 /** All modules of a model that adapters can be put on: its linear modules, then embeddings and head. */
-export function sitesOf(model: BaseModel): Site[] {
+export function sitesOf(model: Model): Site[] {
   const sites: Site[] = model
     .linearModules()
-    .filter(({ module }) => module !== HEAD)
+    // To transformers 5 Mixtral's router and experts are no linear modules: PEFT could not place an adapter there.
+    .filter(({ module }) => !module.includes('.block_sparse_moe.'))
     .map(linear => ({ ...linear, use: 'linear' }));
-  let tied: Site | undefined;
-  for (const { name, shape } of model.parameters) {
-    const module = name.replace(/\.weight$/, '');
-    if (shape.length !== 2 || module === name) continue;
-    const [rows, columns] = shape as [number, number];
-    if (module === HEAD) sites.push({ module, inFeatures: columns, outFeatures: rows, transposed: false, use: 'head' });
+  const [embedding, head] = model.vocabularyMatrices();
+  const positions = model.baseParameters.find(({ name }) => name.endsWith('.wpe.weight'))?.name;
+  for (const name of [embedding, positions]) {
+    if (name === undefined) continue;
     // PEFT's words for an embedding: its inputs are the tokens, its outputs the hidden sizes, and it lies as [in, out].
-    if (EMBEDDINGS.test(module))
-      sites.push({ module, inFeatures: rows, outFeatures: columns, transposed: true, use: 'embedding' });
-    if (/(?:embed_tokens|wte|shared)$/.test(module))
-      tied ??= { module: HEAD, inFeatures: columns, outFeatures: rows, transposed: false, use: 'head' };
+    const [inFeatures, outFeatures] = model.parameter(name).shape as [number, number];
+    sites.push({ module: name.replace(/\.weight$/, ''), inFeatures, outFeatures, transposed: true, use: 'embedding' });
   }
-  // A head that shares the embedding's weight is a module of its own all the same.
-  if (tied && !sites.some(({ use }) => use === 'head')) sites.push(tied);
+  // A head that shares the embedding's matrix is a module of its own all the same.
+  const [outFeatures, inFeatures] = model.parameter(head ?? embedding!).shape as [number, number];
+  sites.push({ module: HEAD_MODULE, inFeatures, outFeatures, transposed: false, use: 'head' });
   return sites;
 }
 
 /** All modules of a model: every weight's, and the ones they lie in. */
-export function moduleNames(model: BaseModel): string[] {
+export function moduleNames(model: Model): string[] {
   const names = new Set<string>();
-  for (const { name } of model.parameters) {
+  for (const { name } of model.baseParameters) {
     const parts = name.split('.');
     for (let n = 1; n < parts.length; n++) names.add(parts.slice(0, n).join('.'));
   }
-  if (!names.has(HEAD)) names.add(HEAD);
-  return [...names];
+  return [...names.add(HEAD_MODULE)];
 }
 
 /** The base's weight of this name; a tied head has the embedding's. */
-export function baseWeight(model: BaseModel, name: string): ModelParameter | undefined {
-  const found = model.parameters.find(p => p.name === name);
-  if (found || name !== `${HEAD}.weight`) return found;
-  return model.parameters.find(p => /(?:^|\.)(?:embed_tokens|wte|shared)\.weight$/.test(p.name));
+export function baseWeight(model: Model, name: string): ModelParameter | undefined {
+  const stored = name === HEAD && isTied(model) ? model.vocabularyMatrices()[0] : name;
+  return model.baseParameters.find(p => p.name === stored);
+}
+
+/** Whether embedding and head share a matrix. */
+export function isTied(model: Model): boolean {
+  return model.vocabularyMatrices().length === 1;
+}
+
+/** Whether a module is one of the two that share a matrix where a model is tied. */
+export function isVocabularyModule(model: Model, module: string): boolean {
+  return module === HEAD_MODULE || `${module}.weight` === model.vocabularyMatrices()[0];
 }
 
 /** `model_type` of config.json. */
-export function modelType(model: BaseModel): string {
-  const type = model.original.config?.model_type;
-  return typeof type === 'string' ? type : 'llama';
+export function modelType(model: Model): string {
+  return String(model.huggingFaceConfig().model_type);
 }
 
 /** PEFT's word for what the model does. */
-export function taskType(model: BaseModel): 'CAUSAL_LM' | 'SEQ_2_SEQ_LM' {
-  return /t5$/.test(modelType(model)) ? 'SEQ_2_SEQ_LM' : 'CAUSAL_LM';
+export function taskType(model: Model): 'CAUSAL_LM' | 'SEQ_2_SEQ_LM' {
+  return model.huggingFaceConfig().is_encoder_decoder === true ? 'SEQ_2_SEQ_LM' : 'CAUSAL_LM';
 }

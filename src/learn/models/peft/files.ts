@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, quote, writeFileAtomic } from '../../../base/core/index.js';
+import type { Adapter } from '../adapter.js';
 import { exists, readJson } from '../files/json.js';
 import { printable, readSafetensorsHeader, readTensor, type TensorEntry, withFile } from '../files/safetensors.js';
 import { safetensorsChunks } from '../files/write.js';
+import type { Model } from '../model.js';
 import { baseWeight } from './base.js';
 import { type FiledSpec, PeftConfig, type PeftFormat, type PlannedTensor } from './format.js';
-import type { Adapter, BaseModel } from './seam.js';
 
 /** Which of a model's adapters, and what it is called. */
 export interface AdapterFileOptions {
@@ -48,7 +49,7 @@ export interface ReadAdapter {
  * model asks for. Nothing of a tensor's size is allocated before; the model is not touched. Throws BadInput listing what is
  * missing, unknown or of another shape.
  */
-export async function readAdapter(model: BaseModel, dir: string, formats: readonly PeftFormat[]): Promise<ReadAdapter> {
+export async function readAdapter(model: Model, dir: string, formats: readonly PeftFormat[]): Promise<ReadAdapter> {
   const file = join(dir, CONFIG);
   const config = new PeftConfig(await readJson(file), file);
   const type = config.values.peft_type;
@@ -95,7 +96,7 @@ export async function readAdapter(model: BaseModel, dir: string, formats: readon
 function checkPlan(
   plan: readonly PlannedTensor[],
   entries: readonly TensorEntry[],
-  model: BaseModel,
+  model: Model,
   file: string,
 ): Map<string, string> {
   const wanted = new Map(plan.map(tensor => [tensor.file, tensor.shape]));
@@ -133,7 +134,7 @@ function checkPlan(
   return carried;
 }
 
-function checkCarried(model: BaseModel, name: string, values: Float32Array, file: string): void {
+function checkCarried(model: Model, name: string, values: Float32Array, file: string): void {
   const weight = baseWeight(model, name)!.read();
   const own = weight.dataSync();
   tf.dispose(weight);

@@ -1,5 +1,6 @@
 import { BadInput, quote } from '../../../base/core/index.js';
-import type { Adapter, AdapterSpec, BaseModel } from './seam.js';
+import type { Adapter, AdapterSpec } from '../adapter.js';
+import type { Model } from '../model.js';
 
 /** A tensor an adapter will have, known before anything is allocated: what a file must hold. */
 export interface PlannedTensor {
@@ -11,9 +12,9 @@ export interface PlannedTensor {
 /** An adapter that can be written to and read from a folder in PEFT's layout. */
 export interface FiledSpec extends AdapterSpec {
   /** The tensors the adapter has on this model. Throws BadInput where it cannot be put on it. */
-  plan(model: BaseModel): readonly PlannedTensor[];
+  plan(model: Model): readonly PlannedTensor[];
   /** `values`: first values by file name, in place of random ones. */
-  build(model: BaseModel, name: string, values?: ReadonlyMap<string, Float32Array>): Adapter;
+  build(model: Model, name: string, values?: ReadonlyMap<string, Float32Array>): Adapter;
 }
 
 /** One `peft_type` of adapter_config.json. */

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { rescale } from '../../../base/ops/index.js';
+import type { Adapter, AdapterPass, PassContext } from '../adapter.js';
+import type { Model } from '../model.js';
 import { createParameter, type ModelParameter } from '../parameter.js';
 import { taskType } from './base.js';
 import { ia3Config } from './ia3-config.js';
 import type { Ia3Plan, Ia3Site } from './ia3-plan.js';
-import type { Adapter, AdapterPass, BaseModel, PassContext } from './seam.js';
 import { createWhole, type WholeWeight } from './whole.js';
 
 interface Placed extends Ia3Site {
@@ -16,13 +17,13 @@ export class Ia3Adapter implements Adapter {
   readonly kind = 'ia3';
   readonly virtualTokens = 0;
   readonly parameters: readonly ModelParameter[];
-  readonly #model: BaseModel;
+  readonly #model: Model;
   readonly #plan: Ia3Plan;
   readonly #byModule = new Map<string, Placed>();
   readonly #whole: readonly (WholeWeight & { parameter: ModelParameter })[];
 
   constructor(
-    model: BaseModel,
+    model: Model,
     readonly name: string,
     plan: Ia3Plan,
     values?: ReadonlyMap<string, Float32Array>,
@@ -80,7 +81,7 @@ export class Ia3Adapter implements Adapter {
         tf.tidy(() => rescale(read(weight) as tf.Tensor2D, flat(parameter.read()), { rows })),
       );
       const bias = `${module}.bias`;
-      if (!feedforward && this.#model.parameters.some(({ name }) => name === bias))
+      if (!feedforward && this.#model.baseParameters.some(({ name }) => name === bias))
         changed.set(
           bias,
           tf.tidy(() => tf.mul(read(bias), flat(parameter.read()))),

@@ -1,9 +1,9 @@
-import { modelType, type Site, sitesOf } from './base.js';
+import type { Model } from '../model.js';
+import { modelType, moduleNames, type Site, sitesOf } from './base.js';
 import { defaultTargets } from './defaults.js';
 import type { PlannedTensor } from './format.js';
 import { namesMatching, pythonPattern } from './patterns.js';
-import type { BaseModel } from './seam.js';
-import { matchingModules, nothingMatched } from './targets.js';
+import { matchingModules, nothingMatched, writtenTargets } from './targets.js';
 import { type WholeWeight, wholeWeights } from './whole.js';
 
 /** Options of IA³, patterns as texts of Python's `re`. */
@@ -30,13 +30,14 @@ export interface Ia3Plan {
 }
 
 /** What IA³ of these settings is on this model. Throws BadInput where it names no module. */
-export function planIa3(model: BaseModel, settings: Ia3Settings): Ia3Plan {
+export function planIa3(model: Model, settings: Ia3Settings): Ia3Plan {
   const sites = sitesOf(model).filter(({ use }) => use === 'linear');
   const names = sites.map(({ module }) => module);
   const allLinear = typeof settings.targets === 'string' && settings.targets.toLowerCase() === 'all-linear';
   const targets = allLinear ? names : (settings.targets ?? defaultTargets(modelType(model), 'targets').ia3);
   const feedforward = settings.feedforward ?? defaultTargets(modelType(model), 'feedforward').feedforward;
-  const matched = new Set(matchingModules({ ...settings, targets }, names));
+  const rule = { ...settings, targets };
+  const matched = new Set(matchingModules(rule, names));
   if (matched.size === 0) throw nothingMatched(settings.targets ?? targets, names);
   // The end of the name alone, without a dot before it: PEFT's rule here.
   const atInput =
@@ -48,9 +49,10 @@ export function planIa3(model: BaseModel, settings: Ia3Settings): Ia3Plan {
         )
       : new Set(names.filter(name => feedforward.some(end => name.endsWith(end))));
   const chosen = sites.filter(({ module }) => matched.has(module));
+  const modules = chosen.map(({ module }) => module);
   return {
     settings,
-    targets,
+    targets: settings.original ? targets : writtenTargets(rule, modules, moduleNames(model)),
     feedforward,
     sites: chosen.map(site => {
       const inside = atInput.has(site.module);

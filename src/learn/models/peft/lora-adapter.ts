@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, Random } from '../../../base/core/index.js';
 import { type Dropping, dropout, linear, lowRank, lowRankWeight, rescale } from '../../../base/ops/index.js';
+import type { Adapter, AdapterPass, PassContext } from '../adapter.js';
+import type { Model } from '../model.js';
 import { createParameter, type ModelParameter } from '../parameter.js';
-import { baseWeight, taskType } from './base.js';
+import { baseWeight, isTied, isVocabularyModule, taskType } from './base.js';
 import type { PlannedTensor } from './format.js';
 import { loraConfig } from './lora-config.js';
 import type { LoraPlan, LoraSite } from './lora-plan.js';
-import type { Adapter, AdapterPass, BaseModel, PassContext } from './seam.js';
 import { createWhole, type WholeWeight } from './whole.js';
 
 /** A site with its parameters. */
@@ -23,14 +24,14 @@ export class LoraAdapter implements Adapter {
   readonly kind = 'lora';
   readonly virtualTokens = 0;
   readonly parameters: readonly ModelParameter[];
-  readonly #model: BaseModel;
+  readonly #model: Model;
   readonly #plan: LoraPlan;
   readonly #byModule = new Map<string, Placed>();
   readonly #byWeight = new Map<string, Placed>();
   readonly #whole: readonly (WholeWeight & { parameter: ModelParameter })[];
 
   constructor(
-    model: BaseModel,
+    model: Model,
     readonly name: string,
     plan: LoraPlan,
     values?: ReadonlyMap<string, Float32Array>,
@@ -117,7 +118,7 @@ export class LoraAdapter implements Adapter {
       tensors.push({ name: site.a.file, parameter: site.A }, { name: site.b.file, parameter: site.B });
       if (site.M) tensors.push({ name: site.magnitude!.file, parameter: site.M });
       // PEFT writes the weight of a targeted embedding or head too.
-      const own = site.use !== 'linear' && this.#model.parameters.find(({ name }) => name === `${site.module}.weight`);
+      const own = site.use !== 'linear' && this.#model.baseParameters.find(({ name }) => name === `${site.module}.weight`);
       if (own && this.#targetsEmbedding())
         tensors.push({ name: `base_model.model.${site.module}.base_layer.weight`, parameter: own });
     }
@@ -151,7 +152,7 @@ export class LoraAdapter implements Adapter {
       const biasName = `${site.module}.bias`;
       const bias = ownBias ? context.value(ownBias) : context.has(biasName) ? context.weight(biasName) : undefined;
       const z = consume(y, () => lowRank(y, x, a, b, scale));
-      return rescale(z, m, { norm, constant: bias as tf.Tensor1D | undefined });
+      return rescale(z, m, { norm, constant: bias as tf.Tensor1D | undefined, learnt: ownBias !== undefined });
     }
     // With dropout PEFT puts the base's product of the dropped input in the place of part of the module's own.
     const dropped = dropout(x, dropping);
@@ -207,7 +208,7 @@ function lengthsOf(weight: tf.Tensor2D, transposed: boolean): tf.Tensor1D {
   return tf.sqrt(tf.sum(tf.square(weight), transposed ? 0 : 1));
 }
 
-function lengths(model: BaseModel, { module, transposed }: LoraSite): Float32Array {
+function lengths(model: Model, { module, transposed }: LoraSite): Float32Array {
   const norm = tf.tidy(() => lengthsOf(baseWeight(model, `${module}.weight`)!.read() as tf.Tensor2D, transposed));
   try {
     return norm.dataSync() as Float32Array;
@@ -224,9 +225,8 @@ function consume<T>(y: tf.Tensor, work: () => T): T {
 }
 
 /** A weight that two modules share cannot take what one of them has learnt. */
-function refuseTied(model: BaseModel, module: string): void {
-  const has = (name: string) => model.parameters.some(p => p.name === name);
-  if (has('lm_head.weight') || !/(?:^|\.)(?:embed_tokens|wte|shared|lm_head)$/.test(module)) return;
+function refuseTied(model: Model, module: string): void {
+  if (!isTied(model) || !isVocabularyModule(model, module)) return;
   throw new BadInput({
     problem: `The adapter changes ${module}, whose weight embedding and head share: merged, it would change both`,
     where: { key: module },

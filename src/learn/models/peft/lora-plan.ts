@@ -1,9 +1,9 @@
 import { BadInput } from '../../../base/core/index.js';
-import { modelType, type Site } from './base.js';
+import type { Model } from '../model.js';
+import { isTied, isVocabularyModule, modelType, moduleNames, type Site } from './base.js';
 import { defaultTargets } from './defaults.js';
 import type { PlannedTensor } from './format.js';
-import type { BaseModel } from './seam.js';
-import { matchingModules, nothingMatched, patternValues } from './targets.js';
+import { matchingModules, nothingMatched, patternValues, writtenTargets } from './targets.js';
 import { type WholeWeight, wholeWeights } from './whole.js';
 
 /** Options of LoRA with nothing open; patterns are texts of Python's `re`. */
@@ -48,10 +48,11 @@ export interface LoraPlan {
 }
 
 /** What LoRA of these settings is on this model. Throws BadInput where it names no module. */
-export function planLora(model: BaseModel, sites: readonly Site[], settings: LoraSettings): LoraPlan {
+export function planLora(model: Model, sites: readonly Site[], settings: LoraSettings): LoraPlan {
   const targets = resolveTargets(model, sites, settings);
+  const rule = { ...settings, targets };
   const names = sites.map(({ module }) => module);
-  const matched = new Set(matchingModules({ ...settings, targets }, names));
+  const matched = new Set(matchingModules(rule, names));
   if (matched.size === 0) throw nothingMatched(settings.targets ?? targets, names);
   const chosen = sites.filter(({ module }) => matched.has(module));
   const modules = chosen.map(({ module }) => module);
@@ -61,7 +62,7 @@ export function planLora(model: BaseModel, sites: readonly Site[], settings: Lor
   const alphas = patternValues(settings.alphaPattern, modules, 'alphaPattern');
   return {
     settings,
-    targets,
+    targets: settings.original ? targets : writtenTargets(rule, modules, moduleNames(model)),
     whole,
     sites: chosen.map(site =>
       loraSite(site, ranks.get(site.module) ?? settings.rank, alphas.get(site.module) ?? settings.alpha, settings),
@@ -92,10 +93,10 @@ function loraSite(site: Site, rank: number, alpha: number, { rsLoRA, dora }: Lor
 }
 
 /** PEFT's `ensure_weight_tying` gives embedding and head one update between them. */
-function refuseTying(model: BaseModel, { original }: LoraSettings, sites: readonly Site[], whole: readonly WholeWeight[]): void {
-  if (original?.ensure_weight_tying !== true || model.parameters.some(({ name }) => name === 'lm_head.weight')) return;
+function refuseTying(model: Model, { original }: LoraSettings, sites: readonly Site[], whole: readonly WholeWeight[]): void {
+  if (original?.ensure_weight_tying !== true || !isTied(model)) return;
   const shared = [...sites.map(({ module }) => module), ...whole.map(({ weight }) => weight.replace(/\.weight$/, ''))];
-  if (shared.some(module => /(?:^|\.)(?:embed_tokens|wte|shared|lm_head)$/.test(module)))
+  if (shared.some(module => isVocabularyModule(model, module)))
     throw new BadInput({
       problem: 'The adapter ties what embedding and head learn, which tunebook does not compute',
       where: { key: 'ensure_weight_tying' },
@@ -103,7 +104,7 @@ function refuseTying(model: BaseModel, { original }: LoraSettings, sites: readon
     });
 }
 
-function resolveTargets(model: BaseModel, sites: readonly Site[], { targets }: LoraSettings): readonly string[] | string {
+function resolveTargets(model: Model, sites: readonly Site[], { targets }: LoraSettings): readonly string[] | string {
   if (targets === undefined) return defaultTargets(modelType(model), 'targets').lora;
   if (typeof targets !== 'string' || targets.toLowerCase() !== 'all-linear') return targets;
   return sites.filter(({ use }) => use === 'linear').map(({ module }) => module);

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, quote, Random } from '../../../base/core/index.js';
 import { linear } from '../../../base/ops/index.js';
+import type { Adapter } from '../adapter.js';
+import type { Model } from '../model.js';
 import { createParameter, type ModelParameter } from '../parameter.js';
 import type { FiledSpec, PeftFormat } from './format.js';
-import type { Adapter, BaseModel } from './seam.js';
-import { checkOptions, checkVirtualTokens, decoderShape, peftConfig, readVirtualTokens, sameBase } from './virtual-tokens.js';
+import { checkOptions, checkVirtualTokens, decoderConfig, peftConfig, readVirtualTokens, sameBase } from './virtual-tokens.js';
 
 /** Options of {@link prefixTuning}. */
 export interface PrefixTuningOptions {
@@ -51,8 +52,8 @@ interface PrefixSettings extends PrefixTuningOptions {
 }
 
 function prefixSpec({ virtualTokens, prefixProjection, encoderHiddenSize, seed, original }: PrefixSettings): FiledSpec {
-  const shapeOf = (model: BaseModel) => {
-    const { numHiddenLayers: layers, numKeyValueHeads: heads, headDim } = decoderShape(model, 'Prefix tuning', virtualTokens);
+  const shapeOf = (model: Model) => {
+    const { numHiddenLayers: layers, numKeyValueHeads: heads, headDim } = decoderConfig(model, 'Prefix tuning', virtualTokens);
     const width = heads * headDim;
     sameBase(original, { token_dim: width, num_layers: layers });
     return { layers, heads, width };

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, quote, Random } from '../../../base/core/index.js';
+import type { Adapter } from '../adapter.js';
+import type { Model } from '../model.js';
 import { createParameter, type ModelParameter } from '../parameter.js';
 import type { FiledSpec, PeftFormat } from './format.js';
-import type { Adapter, BaseModel } from './seam.js';
-import { checkOptions, checkVirtualTokens, decoderShape, peftConfig, readVirtualTokens, sameBase } from './virtual-tokens.js';
+import { checkOptions, checkVirtualTokens, decoderConfig, peftConfig, readVirtualTokens, sameBase } from './virtual-tokens.js';
 
 /** What a soft prompt's first values are read with; a `tokens.Tokenizer` is one. */
 export interface PromptTokenizer {
@@ -45,16 +46,16 @@ interface PromptSettings extends Required<PromptTuningOptions> {
 }
 
 function promptSpec({ virtualTokens, init, seed, original }: PromptSettings): FiledSpec {
-  const shapeOf = (model: BaseModel) => {
-    const shape = decoderShape(model, 'Prompt tuning', virtualTokens);
+  const configOf = (model: Model) => {
+    const shape = decoderConfig(model, 'Prompt tuning', virtualTokens);
     sameBase(original, { token_dim: shape.hiddenSize, num_layers: shape.numHiddenLayers });
     return shape;
   };
   return {
     kind: 'prompt',
-    plan: model => [{ file: FILE_NAME, shape: [virtualTokens, shapeOf(model).hiddenSize] }],
+    plan: model => [{ file: FILE_NAME, shape: [virtualTokens, configOf(model).hiddenSize] }],
     build(model, name, values) {
-      const { hiddenSize, numHiddenLayers, numAttentionHeads, embeddingScale } = shapeOf(model);
+      const { hiddenSize, numHiddenLayers, numAttentionHeads, embeddingScale } = configOf(model);
       const first = values?.get(FILE_NAME) ?? firstValues({ model, virtualTokens, init, seed, hiddenSize, embeddingScale });
       const embedding = createParameter(`prompt_encoder.${name}.embedding.weight`, [virtualTokens, hiddenSize], first);
       const config = {
@@ -123,7 +124,7 @@ function checkInit(init: unknown): void {
 }
 
 interface FirstValues {
-  model: BaseModel;
+  model: Model;
   virtualTokens: number;
   init: NonNullable<PromptTuningOptions['init']>;
   seed: number | string;
@@ -170,7 +171,7 @@ function textIds(text: string, tokenizer: PromptTokenizer, count: number, vocabu
 }
 
 /** The token embeddings: the first weight whose name ends like one. */
-function embeddingTable(model: BaseModel): ModelParameter {
+function embeddingTable(model: Model): ModelParameter {
   const found = model.parameters.find(({ name }) => /(^|\.)(embed_tokens|wte|shared)\.weight$/.test(name));
   if (!found) throw new BadInput({ problem: 'The model has no token embeddings', fix: 'model.parameters lists its weights' });
   return found;

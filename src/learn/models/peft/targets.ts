@@ -31,6 +31,18 @@ export function matchingModules(rule: TargetRule, names: readonly string[]): str
   });
 }
 
+/**
+ * Targets as they are written for PEFT, which refuses a rule that also names a module it cannot adapt (a pattern like
+ * `.*self_attn.*` names the attention itself): then the chosen modules by name.
+ */
+export function writtenTargets(
+  rule: TargetRule,
+  chosen: readonly string[],
+  allModules: readonly string[],
+): readonly string[] | string {
+  return matchingModules(rule, allModules).every(name => chosen.includes(name)) ? rule.targets : chosen;
+}
+
 /** The value of the first pattern a name ends with, as `rank_pattern` and `alpha_pattern` have it. */
 export function patternValues(
   patterns: Readonly<Record<string, number>>,

@@ -1,20 +1,7 @@
 import { BadInput, quote } from '../../../base/core/index.js';
+import type { DecoderConfig, ModelConfig } from '../config/index.js';
+import type { Model } from '../model.js';
 import type { PeftConfig } from './format.js';
-import type { BaseModel } from './seam.js';
-
-/** What virtual tokens need to know of the model they stand in. */
-export interface DecoderShape {
-  /** Hugging Face's `model_type`. */
-  modelType: string;
-  hiddenSize: number;
-  numHiddenLayers: number;
-  numAttentionHeads: number;
-  numKeyValueHeads: number;
-  headDim: number;
-  maxPositionEmbeddings: number;
-  /** Factor of the token embeddings (Gemma: √hiddenSize). */
-  embeddingScale: number;
-}
 
 /** Virtual tokens of a prompt or prefix; the most there may be keeps a hostile file from asking for memory without end. */
 const MOST = 100_000;
@@ -30,26 +17,28 @@ export function checkVirtualTokens(count: unknown, key: string): void {
   });
 }
 
-/** The shape of a decoder. Throws BadInput for an encoder–decoder, and where no room is left for real tokens. */
-export function decoderShape(model: BaseModel, method: string, virtualTokens: number): DecoderShape {
-  const config = (model as unknown as { config: Partial<DecoderShape> }).config;
-  const sizes = [config.numHiddenLayers, config.numKeyValueHeads, config.headDim, config.embeddingScale];
-  if (config.modelType === 't5' || sizes.some(size => size === undefined))
+/** The configuration of a decoder. Throws BadInput for an encoder–decoder, and where no room is left for real tokens. */
+export function decoderConfig(model: Model, method: string, virtualTokens: number): DecoderConfig {
+  const { config } = model;
+  if (!isDecoder(config))
     throw new BadInput({
       problem: `${method} is for decoders`,
       expected: 'a decoder, e.g. Llama or GPT-2',
-      found: String(config.modelType),
+      found: config.modelType,
       fix: 'use lora() or bottleneck() on an encoder–decoder',
     });
-  const shape = config as DecoderShape;
-  if (virtualTokens >= shape.maxPositionEmbeddings)
+  if (virtualTokens >= config.maxPositionEmbeddings)
     throw new BadInput({
       problem: 'The virtual tokens leave no room for real ones in the context of the model',
       where: { key: 'virtualTokens' },
-      expected: `fewer than ${shape.maxPositionEmbeddings}`,
+      expected: `fewer than ${config.maxPositionEmbeddings}`,
       found: `${virtualTokens}`,
     });
-  return shape;
+  return config;
+}
+
+function isDecoder(config: ModelConfig): config is DecoderConfig {
+  return config.modelType !== 't5' && 'embeddingScale' in config;
 }
 
 /** The keys every adapter_config.json of a prompt or prefix has. */
@@ -85,7 +74,9 @@ export function readVirtualTokens(config: PeftConfig): { virtualTokens: number; 
     );
   config.refuse({ modules_to_save: 'modules trained as a whole' });
   for (const key of ['token_dim', 'num_layers']) if (!config.isOff(key)) config.integer(key, 1);
-  return { virtualTokens: config.integer('num_virtual_tokens', 1), original: config.values };
+  const virtualTokens = config.integer('num_virtual_tokens', 1);
+  if (virtualTokens > MOST) throw config.bad('num_virtual_tokens', `a whole number from 1 to ${MOST}`);
+  return { virtualTokens, original: config.values };
 }
 
 /** Throws BadInput where a file that names a size was made for another base. */

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput } from '../../../base/core/index.js';
+import type { Model } from '../model.js';
 import { createParameter, type ModelParameter } from '../parameter.js';
 import { baseWeight, moduleNames, type Site } from './base.js';
 import type { PlannedTensor } from './format.js';
-import type { BaseModel } from './seam.js';
 
 /** Which weights an adapter trains as a whole beside its small ones. */
 export interface WholeRule {
@@ -21,7 +21,7 @@ export interface WholeWeight extends PlannedTensor {
 }
 
 /** The weights a rule names: those of `modules_to_save`, and biases. */
-export function wholeWeights(model: BaseModel, rule: WholeRule, targeted: readonly Site[]): WholeWeight[] {
+export function wholeWeights(model: Model, rule: WholeRule, targeted: readonly Site[]): WholeWeight[] {
   const found = new Map<string, WholeWeight>();
   for (const target of rule.modulesToSave) {
     // PEFT asks for the end of the name alone: "norm" is every module whose name ends so.
@@ -44,7 +44,7 @@ export function wholeWeights(model: BaseModel, rule: WholeRule, targeted: readon
   }
   if (rule.bias === 'none') return [...found.values()];
   const adapted = new Set(targeted.map(({ module }) => module));
-  for (const { name, shape } of model.parameters) {
+  for (const { name, shape } of model.baseParameters) {
     const module = name.replace(/\.bias$/, '');
     if (module === name || found.has(name) || (rule.bias === 'lora_only' && !adapted.has(module))) continue;
     const file = adapted.has(module) ? `base_model.model.${module}.base_layer.bias` : `base_model.model.${name}`;
@@ -55,7 +55,7 @@ export function wholeWeights(model: BaseModel, rule: WholeRule, targeted: readon
 
 /** Copies of the base's weights, or these values. */
 export function createWhole(
-  model: BaseModel,
+  model: Model,
   whole: WholeWeight,
   adapter: string,
   values?: ReadonlyMap<string, Float32Array>,
@@ -71,8 +71,8 @@ export function createWhole(
   }
 }
 
-function weightsOf(model: BaseModel, module: string): { weight: string; shape: readonly number[] }[] {
-  const inside = model.parameters.filter(({ name }) => name.startsWith(`${module}.`));
+function weightsOf(model: Model, module: string): { weight: string; shape: readonly number[] }[] {
+  const inside = model.baseParameters.filter(({ name }) => name.startsWith(`${module}.`));
   if (inside.length > 0) return inside.map(({ name, shape }) => ({ weight: name, shape }));
   // The head of a tied model.
   const weight = `${module}.weight`;

@@ -1,12 +1,10 @@
 import { BadInput, quote } from '../../../base/core/index.js';
 import type { Nonlinearity } from '../../../base/ops/index.js';
+import type { ModelConfig } from '../config/index.js';
 
 /** Shape of a T5. Sizes have the names they have in all models; config.json's own stand beside them. */
-export interface T5Config {
+export interface T5Config extends ModelConfig {
   modelType: 't5';
-  vocabSize: number;
-  /** Width of the residual stream: d_model. */
-  hiddenSize: number;
   /** Width of an attention head: d_kv. Heads · headDim need not be hiddenSize. */
   headDim: number;
   /** Width of the feed-forward block: d_ff. */
@@ -16,25 +14,18 @@ export interface T5Config {
   numDecoderLayers: number;
   /** num_heads. */
   numAttentionHeads: number;
-  /** Distances are told apart by so many learned biases a head, see `relativeBuckets`. */
+  /** Distances are told apart by so many learned biases a head, see `relativeBucket`. */
   relativeAttentionNumBuckets: number;
   /** From this distance on all are one. */
   relativeAttentionMaxDistance: number;
   layerNormEpsilon: number;
   /** A nonlinearity, or `gated-` and one; `gated-gelu` is that by tanh, as transformers has it. */
   feedForwardProj: string;
-  /** The output head is the embedding matrix. */
-  tieWordEmbeddings: boolean;
   /** The decoder's output is multiplied by hiddenSize^−½ before the head: the first T5s, not T5 1.1 and FLAN-T5. */
   scaleDecoderOutputs: boolean;
   /** What the decoder begins with. */
   decoderStartTokenId: number;
   padTokenId: number;
-  /** Any of these ends a generation. */
-  eosTokenIds: number[];
-  bosTokenId?: number;
-  /** Positions are relative: nothing bounds a row. */
-  maxPositionEmbeddings: number;
 }
 
 const DEFAULTS: T5Config = {
@@ -105,16 +96,11 @@ export function checkT5(config: T5Config, file?: string): void {
       fix: file ? 'use the config.json that was saved with the weights' : 'see models.T5Config',
     });
   };
-  const counts = [
-    'vocabSize',
-    'hiddenSize',
-    'headDim',
-    'intermediateSize',
-    'numHiddenLayers',
-    'numDecoderLayers',
-    'numAttentionHeads',
-  ] as const;
+  const counts = ['vocabSize', 'hiddenSize', 'headDim', 'intermediateSize', 'numAttentionHeads'] as const;
   for (const key of counts) if (!isCount(config[key], 1)) wrong(key, 'an integer from 1');
+  // A list of weights is made from these before any file is looked at.
+  for (const key of ['numHiddenLayers', 'numDecoderLayers'] as const)
+    if (!isCount(config[key], 1) || config[key] > 1000) wrong(key, 'an integer from 1 to 1000');
   if (!isCount(config.relativeAttentionNumBuckets, 4)) wrong('relativeAttentionNumBuckets', 'an integer from 4');
   const exact = Math.floor(config.relativeAttentionNumBuckets / 2);
   if (!isCount(config.relativeAttentionMaxDistance, exact + 1))
@@ -123,7 +109,7 @@ export function checkT5(config: T5Config, file?: string): void {
   if (typeof config.feedForwardProj !== 'string' || !feedForward(config.feedForwardProj))
     wrong('feedForwardProj', `one of ${Object.keys(KINDS).join(', ')}, or gated-… of one`);
   const isToken = (id: unknown) => isCount(id, 0) && (id as number) < config.vocabSize;
-  for (const key of ['decoderStartTokenId', 'padTokenId'] as const)
+  for (const key of ['padTokenId', 'decoderStartTokenId'] as const)
     if (!isToken(config[key])) wrong(key, `a token id, from 0 to ${config.vocabSize - 1}`);
 }
 

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { linearCrossEntropy, matmul, tokenCrossEntropy } from '../../../base/ops/index.js';
+import { matmul, tokenCrossEntropy } from '../../../base/ops/index.js';
+import type { LossOptions } from '../model.js';
+import { objective } from '../objective.js';
+import { HEAD, type Weights } from '../reading.js';
 import { checkDecoderRows, encoderRows, type T5Input, type T5Targets } from './batch.js';
 import type { T5Config } from './config.js';
 import { hiddenStates, layPair, type Pair } from './pass.js';
-import type { Weights } from './seam.js';
-import { t5HeadName } from './weights.js';
 
 /** Logits of every position of the decoder: [batch, decoder time, vocabSize]; zeros behind the end of shorter rows. */
 export function t5Logits(input: T5Input, weights: Weights, config: T5Config): tf.Tensor3D {
@@ -14,7 +15,7 @@ export function t5Logits(input: T5Input, weights: Weights, config: T5Config): tf
   const shape: [number, number, number] = [decoderIds.length, time, config.vocabSize];
   return tf.tidy(() => {
     const hidden = hiddenStates(layPair(rows, decoderIds, config), weights, config);
-    const flat = matmul(hidden, weights.get(t5HeadName(config)) as tf.Tensor2D, false, true);
+    const flat = matmul(hidden, weights.get(HEAD) as tf.Tensor2D, false, true);
     const slots = decoderIds.flatMap((row, b) => row.map((_, t) => b * time + t));
     if (slots.length === shape[0] * time) return tf.reshape(flat, shape);
     return tf.reshape(tf.unsortedSegmentSum(flat, tf.tensor1d(slots, 'int32'), shape[0] * time), shape);
@@ -46,17 +47,16 @@ export function layTargets({ encoder, decoder, keep, labels, weights }: T5Target
   };
 }
 
-/** The summed loss of a batch in nats, with what it was made from. Differentiable. */
+/** The numerator of a batch, in nats. Differentiable. */
 export function t5LossSum(
   pair: LabelledPair,
   weights: Weights,
+  values: ReadonlyMap<string, tf.Tensor>,
   config: T5Config,
-): { loss: tf.Scalar; hidden: tf.Tensor2D; head: tf.Tensor2D } {
+  options: LossOptions,
+): tf.Scalar {
   const hidden = hiddenStates(pair, weights, config, pair.keep);
-  const name = t5HeadName(config);
-  const head = weights.get(name) as tf.Tensor2D;
-  const loss = linearCrossEntropy(hidden, head, pair.labels, pair.factors, { frozen: weights.frozen(name) });
-  return { loss, hidden, head };
+  return objective({ hidden, labels: pair.labels, factors: pair.factors, weights, values }, options);
 }
 
 /** The loss of every label that counts, in order. */
@@ -64,6 +64,6 @@ export function t5TokenLosses(targets: T5Targets, weights: Weights, config: T5Co
   return tf.tidy(() => {
     const pair = layTargets(targets, config);
     const hidden = hiddenStates(pair, weights, config, pair.keep);
-    return tokenCrossEntropy(hidden, weights.get(t5HeadName(config)) as tf.Tensor2D, pair.labels);
+    return tokenCrossEntropy(hidden, weights.get(HEAD) as tf.Tensor2D, pair.labels);
   });
 }

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { biasedAttention, gatedUnit, gatherRows, type LaneLayout, nonlinear, rmsNorm } from '../../../base/ops/index.js';
+import type { Weights } from '../reading.js';
 import { feedForward, type T5Config } from './config.js';
 import { relativeBias } from './relative-position.js';
-import type { Weights } from './seam.js';
 import { SHARED } from './weights.js';
 
 /** How one stack attends: its layers call it between their projections. */
@@ -18,6 +18,8 @@ export interface Laid {
   layout: LaneLayout;
   /** int32 [time · time], see `relativeBuckets`. */
   buckets: tf.Tensor1D;
+  /** Added to the embeddings, [tokens, hiddenSize]: NEFTune's noise. */
+  noise?: tf.Tensor2D;
 }
 
 /**
@@ -26,9 +28,10 @@ export interface Laid {
  *
  * @returns [tokens, hiddenSize]
  */
-export function encode({ ids, layout, buckets }: Laid, weights: Weights, config: T5Config): tf.Tensor2D {
+export function encode({ ids, layout, buckets, noise }: Laid, weights: Weights, config: T5Config): tf.Tensor2D {
   const attend = selfAttention('encoder', layout, buckets, weights);
   let x = gatherRows(weights.get(SHARED) as tf.Tensor2D, ids);
+  if (noise) x = tf.add(x, noise);
   for (let i = 0; i < config.numHiddenLayers; i++) {
     x = selfBlock(x, `encoder.block.${i}.layer.0`, i, attend, weights, config);
     x = mlpBlock(x, `encoder.block.${i}.layer.1`, i, weights, config);
@@ -90,7 +93,9 @@ export function crossKeyValues(encoded: tf.Tensor2D, layer: number, weights: Wei
 }
 
 function norm(x: tf.Tensor2D, name: string, weights: Weights, config: T5Config): tf.Tensor2D {
-  return rmsNorm(x, weights.get(`${name}.weight`) as tf.Tensor1D, config.layerNormEpsilon);
+  return rmsNorm(x, weights.get(`${name}.weight`) as tf.Tensor1D, config.layerNormEpsilon, {
+    frozen: weights.frozen(`${name}.weight`),
+  });
 }
 
 function selfBlock(

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { biasedAttention, type LaneLayout, laneLayout } from '../../../base/ops/index.js';
+import type { Weights } from '../reading.js';
 import type { EncoderRows } from './batch.js';
 import type { T5Config } from './config.js';
 import { crossKeyValues, decode, encode, type Laid, selfAttention } from './network.js';
 import { relativeBuckets } from './relative-position.js';
-import type { Weights } from './seam.js';
 
 /** Both sides of a batch, laid out with everything that the layers share. */
 export interface Pair {
@@ -72,7 +72,7 @@ function lay(
   bidirectional: boolean,
 ): Laid & { dispose(): void } {
   const ids = tf.tensor1d(Int32Array.from(rows.flat()), 'int32');
-  const buckets = relativeBuckets(layout.queryTime, layout.keyTime, config, { bidirectional });
+  const buckets = relativeBuckets(layout.queryTime, layout.keyTime, config, bidirectional);
   return {
     ids,
     layout,

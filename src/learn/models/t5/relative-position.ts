@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { gatherRows } from '../../../base/ops/index.js';
+import { gather, gatherRows } from '../../../base/ops/index.js';
 import type { T5Config } from './config.js';
 
 const f32 = Math.fround;
@@ -26,20 +26,14 @@ export function relativeBucket(
   return first + Math.min(exact + Math.trunc(steps), buckets - 1);
 }
 
-/** Buckets of queries at positions `from` … against keys at 0 …, by rows: int32 [queries · keys]. */
-export function relativeBuckets(
-  queries: number,
-  keys: number,
-  config: T5Config,
-  { bidirectional, from = 0 }: { bidirectional: boolean; from?: number },
-): tf.Tensor1D {
+/** Buckets of every query against every key, both from position 0 on, by rows: int32 [queries · keys]. */
+export function relativeBuckets(queries: number, keys: number, config: T5Config, bidirectional: boolean): tf.Tensor1D {
   // Only differences count: every one is looked up once.
-  const lowest = -(from + queries - 1);
-  const byDistance = Int32Array.from({ length: queries + keys - 1 + from }, (_, i) =>
-    relativeBucket(lowest + i, config, bidirectional),
+  const byDistance = Int32Array.from({ length: queries + keys - 1 }, (_, i) =>
+    relativeBucket(i - queries + 1, config, bidirectional),
   );
   const buckets = new Int32Array(queries * keys);
-  for (let q = 0; q < queries; q++) for (let k = 0; k < keys; k++) buckets[q * keys + k] = byDistance[k - (q + from) - lowest]!;
+  for (let q = 0; q < queries; q++) buckets.set(byDistance.subarray(queries - 1 - q, queries - 1 - q + keys), q * keys);
   return tf.tensor1d(buckets, 'int32');
 }
 
@@ -51,4 +45,17 @@ export function relativeBuckets(
 export function relativeBias(table: tf.Tensor2D, buckets: tf.Tensor1D, queries: number, keys: number): tf.Tensor3D {
   const heads = table.shape[1];
   return tf.transpose(tf.reshape(gatherRows(table, buckets), [queries, keys, heads]), [2, 0, 1]);
+}
+
+/**
+ * The decoder's bias of one query a row against keys at positions 0 … slots − 1: [rows, heads, slots], or [1, heads, slots] where
+ * all queries stand at one position. What comes behind a query is for a mask to hide. Not differentiable.
+ */
+export function biasAtPositions(table: tf.Tensor2D, positions: readonly number[], slots: number, config: T5Config): tf.Tensor3D {
+  const different = positions.every(position => position === positions[0]) ? positions.slice(0, 1) : positions;
+  const buckets = different.flatMap(position =>
+    Array.from({ length: slots }, (_, slot) => relativeBucket(slot - position, config, false)),
+  );
+  const biases = gather(table, tf.tensor1d(buckets, 'int32'));
+  return tf.transpose(tf.reshape(biases, [different.length, slots, table.shape[1]]), [0, 2, 1]);
 }

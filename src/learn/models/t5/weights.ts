@@ -4,11 +4,6 @@ import { feedForward, type T5Config } from './config.js';
 /** The embedding matrix of encoder and decoder. */
 export const SHARED = 'shared.weight';
 
-/** Name of the matrix that turns hidden states into logits. */
-export function t5HeadName(config: T5Config): string {
-  return config.tieWordEmbeddings ? SHARED : 'lm_head.weight';
-}
-
 /**
  * Weights that a file may hold though the model does not: copies of the embedding matrix, and a table of the cross attention
  * that the first T5s carried and nobody reads.

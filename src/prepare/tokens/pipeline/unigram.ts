@@ -91,11 +91,11 @@ export class Unigram implements WordModel {
         id[next] = this.#unknown ?? -1;
       }
     }
-    return this.#path(word, from, id);
+    return this.#path(word, from, id, hidden);
   }
 
   /** Back from the end; unknown neighbours are one token, or their bytes where the model has them. */
-  #path(word: string, from: Int32Array, id: Int32Array): Word {
+  #path(word: string, from: Int32Array, id: Int32Array, hidden: ReadonlySet<number>): Word {
     const out: Word = { ids: [], starts: [], ends: [], lost: false };
     const put = (token: number, start: number, end: number) => {
       out.ids.push(token);
@@ -111,8 +111,9 @@ export class Unigram implements WordModel {
         continue;
       }
       while (start > 0 && id[start] === unknown) start = from[start]!;
-      // The run may happen to spell a token; then it is that token.
-      const spelled = this.vocab.get(word.slice(start, end));
+      // The run may happen to spell a token; then it is that token, unless text may not become it.
+      const found = this.vocab.get(word.slice(start, end));
+      const spelled = found !== undefined && hidden.has(found) ? undefined : found;
       const bytes = this.#bytes && spelled === undefined ? this.#fallback(word, start, end) : undefined;
       if (bytes) for (const [byte, a, b] of bytes.reverse()) put(byte, a, b);
       else if (spelled !== undefined) put(spelled, start, end);

@@ -1,0 +1,70 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { native } from '../../../base/backend/index.js';
+import { batchMatmul, matmul, type RopeTable, rope, ropeTable, rotation, softcapped } from '../../../base/ops/index.js';
+import { attentionScale, layerWindow, ropeOf } from '../attention-settings.js';
+import type { DecoderConfig } from '../config/index.js';
+import type { Attend } from '../decoder.js';
+import type { CacheStep } from './cache.js';
+
+/** A single row with at most this many key heads is worked off without a batched product. */
+const FEW_HEADS = 8;
+
+/** Attention of one new token a row to all that its row has in the cache, which takes its key and value. Call inside a tidy. */
+export function attendCached(step: CacheStep, config: DecoderConfig): Attend {
+  const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim, attentionSoftcap } = config;
+  const rows = step.positions.length;
+  const turn = turning(step.positions, config);
+  // On CPUs a batched product costs more than all keys against all queries, of which a mask keeps the own ones.
+  const door = native();
+  const together = rows === 1 && keyHeads <= FEW_HEADS && door !== undefined && !door.gpu;
+  return (q, k, v, layer) => {
+    const { queries, keys: fresh } = turn(q, k, layer);
+    const { keys, values } = step.append(layer, fresh, tf.reshape(v, [rows * keyHeads, headDim]));
+    const window = layerWindow(config, layer);
+    if (together) {
+      const scores = softcapped(matmul(queries, keys.flat, false, true), attentionSoftcap);
+      const p = tf.softmax(tf.add(scores, step.headMask(heads, window))) as tf.Tensor2D;
+      return tf.reshape(matmul(p, values.flat), [1, heads * headDim]);
+    }
+    const grouped = tf.reshape(queries, [rows * keyHeads, heads / keyHeads, headDim]) as tf.Tensor3D;
+    const scores = softcapped(batchMatmul(grouped, keys.lanes, false, true), attentionSoftcap);
+    const p = tf.softmax(tf.add(scores, step.mask(window))) as tf.Tensor3D;
+    return tf.reshape(batchMatmul(p, values.lanes), [rows, heads * headDim]);
+  };
+}
+
+interface Turned {
+  /** Rotated and scaled, [rows · heads, headDim]. */
+  queries: tf.Tensor2D;
+  /** Rotated, [rows · keyHeads, headDim]. */
+  keys: tf.Tensor2D;
+}
+
+/** Rotates queries and keys to these positions, and scales queries. */
+function turning(positions: readonly number[], config: DecoderConfig): (q: tf.Tensor2D, k: tf.Tensor2D, layer: number) => Turned {
+  const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim } = config;
+  const length = Math.max(...positions) + 1;
+  const narrow = (x: tf.Tensor2D) => tf.reshape(x, [-1, headDim]) as tf.Tensor2D;
+  const made = new Map<string, (q: tf.Tensor2D, k: tf.Tensor2D) => Turned>();
+  const make = (layer: number) => {
+    const scale = attentionScale(config, layer);
+    const turn = ropeOf(config, layer, length);
+    if (!turn) return (q: tf.Tensor2D, k: tf.Tensor2D) => ({ queries: narrow(tf.mul(q, scale)), keys: narrow(k) });
+    const options = { headDim, turnedScale: turn.attentionFactor };
+    if (positions.every(position => position === positions[0])) {
+      // One position: the rotation is one small matrix for all heads.
+      const [query, key] = [scale, 1].map(factor => rotation(positions[0]!, turn.frequencies, factor, options));
+      return (q: tf.Tensor2D, k: tf.Tensor2D) => ({ queries: matmul(narrow(q), query!), keys: matmul(narrow(k), key!) });
+    }
+    const table = (count: number, factor: number): RopeTable => ropeTable(positions, turn.frequencies, count, factor, options);
+    const [query, key] = [table(heads, scale), table(keyHeads, 1)];
+    return (q: tf.Tensor2D, k: tf.Tensor2D) => ({ queries: narrow(rope(q, query)), keys: narrow(rope(k, key)) });
+  };
+  return (q, k, layer) => {
+    const local = config.localRope !== undefined && layerWindow(config, layer) !== undefined;
+    const kind = `${local} ${attentionScale(config, layer)}`;
+    const turn = made.get(kind) ?? make(layer);
+    made.set(kind, turn);
+    return turn(q, k);
+  };
+}
