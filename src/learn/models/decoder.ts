@@ -41,8 +41,11 @@ export function decode(input: DecoderInput, weights: Weights, config: DecoderCon
   const names = modelNames(config);
   const inside: Recompute = input.recompute ?? ((_, x, part) => part(x, weights));
   let x = embed(input, weights, config);
-  for (let layer = 0; layer < config.numHiddenLayers; layer++)
-    x = inside(names.layer(layer).module, x, (x, weights) => block(x, layer, input, weights, config));
+  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+    const next = tf.tidy(() => inside(names.layer(layer).module, x, (x, weights) => block(x, layer, input, weights, config)));
+    x.dispose();
+    x = next;
+  }
   return normalise(x, names.finalNorm, weights, config);
 }
 
@@ -51,21 +54,20 @@ function block(x: tf.Tensor2D, layer: number, input: DecoderInput, weights: Weig
   const { attention, mlp, ...norms } = modelNames(config).layer(layer);
   const keep = layer === config.numHiddenLayers - 1 ? input.keep : undefined;
 
-  let h = normalise(x, norms.inputNorm, weights, config);
-  h = input.attend(...projections(h, attention, weights, config), layer, weights);
-  let stream = x;
-  if (keep) {
-    stream = gatherRows(stream, keep);
-    h = gatherRows(h, keep);
-  }
-  h = weights.project(h, attention.output);
-  if (config.postNorms) h = normalise(h, norms.postAttentionNorm, weights, config);
-  stream = tf.add(stream, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
-
-  h = normalise(stream, norms.mlpNorm, weights, config);
-  h = feedForward(h, mlp, weights, config);
-  if (config.postNorms) h = normalise(h, norms.postMlpNorm, weights, config);
-  return tf.add(stream, weights.behind(h, { layer, kind: 'mlp', module: mlp.module }));
+  // What is not kept for a gradient is freed sub-layer by sub-layer: of 30 layers' intermediates one is enough.
+  const stream = tf.tidy(() => {
+    let h = normalise(x, norms.inputNorm, weights, config);
+    h = input.attend(...projections(h, attention, weights, config), layer, weights);
+    h = weights.project(keep ? gatherRows(h, keep) : h, attention.output);
+    if (config.postNorms) h = normalise(h, norms.postAttentionNorm, weights, config);
+    return tf.add(keep ? gatherRows(x, keep) : x, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
+  });
+  return tf.tidy(() => {
+    let h = normalise(stream, norms.mlpNorm, weights, config);
+    h = feedForward(h, mlp, weights, config);
+    if (config.postNorms) h = normalise(h, norms.postMlpNorm, weights, config);
+    return tf.add(stream, weights.behind(h, { layer, kind: 'mlp', module: mlp.module }));
+  });
 }
 
 /** Embeddings of the tokens, with virtual ones between and learned positions added. */

@@ -1,6 +1,7 @@
 import { BadInput, quote } from '../../../base/core/index.js';
 import type { Message, Row } from '../../../prepare/data/index.js';
-import { encodePrompt, type Tokenizer, type WriteOptions } from '../../../prepare/tokens/index.js';
+import { encodePrompt, type WriteOptions } from '../../../prepare/tokens/index.js';
+import { checkTokenizer } from '../check-tokenizer.js';
 import type { Model } from '../model.js';
 
 /** What a model can be asked: messages, a row with its tools and documents, or a text, which is one message of the user. */
@@ -28,12 +29,12 @@ export function rowOf(asked: Asked): Pick<Row, 'messages' | 'tools' | 'documents
 }
 
 /**
- * Tokens of the prompt that asks for the reply. Throws BadInput for a conversation longer than the context, and for tokens
- * that the model does not know.
+ * Tokens of the prompt that asks for the reply. Throws BadInput for a conversation longer than the context, and for a
+ * tokenizer that is not the model's.
  */
 export function promptOf(model: Model, asked: Pick<Row, 'messages' | 'tools' | 'documents'>, options: WriteOptions): number[] {
+  checkTokenizer(model, options.tokenizer);
   const ids = encodePrompt(asked, options);
-  checkVocabulary(model, ids, options.tokenizer);
   const reserved = model.inUse.reduce((sum, name) => sum + model.adapters.get(name)!.virtualTokens, 0);
   const room = model.config.maxPositionEmbeddings - reserved;
   if (ids.length > room)
@@ -44,16 +45,4 @@ export function promptOf(model: Model, asked: Pick<Row, 'messages' | 'tools' | '
       fix: 'leave out its first messages, or shorten them',
     });
   return ids;
-}
-
-function checkVocabulary(model: Model, ids: readonly number[], tokenizer: Tokenizer): void {
-  const { vocabSize } = model.config;
-  const strange = ids.find(id => id >= vocabSize);
-  if (strange === undefined) return;
-  throw new BadInput({
-    problem: 'The tokenizer has tokens that the model does not have',
-    expected: `a tokenizer of at most ${vocabSize} tokens`,
-    found: `${tokenizer.vocabSize}; token ${strange} is in the prompt`,
-    fix: 'use the tokenizer that belongs to the model, or models.resizeVocabulary(model, tokenizer) before training new tokens',
-  });
 }

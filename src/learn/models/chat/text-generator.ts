@@ -1,6 +1,7 @@
 import type { GeneratedText, TextGenerator, TextOptions } from '../../../base/core/index.js';
 import type { Template } from '../../../prepare/templates/index.js';
 import { stopIds, type Tokenizer } from '../../../prepare/tokens/index.js';
+import { checkTokenizer } from '../check-tokenizer.js';
 import { continuous } from '../generation/continuous.js';
 import type { Model } from '../model.js';
 import { templateOf, tokenizerOf } from './companions.js';
@@ -27,6 +28,7 @@ export function textGenerator(model: Model, options: TextGeneratorOptions = {}):
     async generate(prompts: readonly string[], asked: TextOptions = {}): Promise<GeneratedText[]> {
       const { maxNewTokens = 64, temperature = 0, topP, stop = [], seed = 0, signal } = asked;
       const tokenizer = await tokenizerOf(model, options.tokenizer);
+      checkTokenizer(model, tokenizer);
       const template =
         options.template === undefined
           ? undefined

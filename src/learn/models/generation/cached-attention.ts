@@ -17,18 +17,23 @@ export function attendCached(step: CacheStep, config: DecoderConfig): Attend {
   // On CPUs a batched product costs more than all keys against all queries, of which a mask keeps the own ones.
   const door = native();
   const together = rows === 1 && keyHeads <= FEW_HEADS && door !== undefined && !door.gpu;
+  // What layers share is made here, not in the scope of the first layer that wants it.
+  const masks = Array.from({ length: config.numHiddenLayers }, (_, layer) => {
+    const window = layerWindow(config, layer);
+    return together ? step.headMask(heads, window) : step.mask(window);
+  });
   return (q, k, v, layer) => {
     const { queries, keys: fresh } = turn(q, k, layer);
     const { keys, values } = step.append(layer, fresh, tf.reshape(v, [rows * keyHeads, headDim]));
-    const window = layerWindow(config, layer);
+    const mask = masks[layer]!;
     if (together) {
       const scores = softcapped(matmul(queries, keys.flat, false, true), attentionSoftcap);
-      const p = tf.softmax(tf.add(scores, step.headMask(heads, window))) as tf.Tensor2D;
+      const p = tf.softmax(tf.add(scores, mask)) as tf.Tensor2D;
       return tf.reshape(matmul(p, values.flat), [1, heads * headDim]);
     }
     const grouped = tf.reshape(queries, [rows * keyHeads, heads / keyHeads, headDim]) as tf.Tensor3D;
     const scores = softcapped(batchMatmul(grouped, keys.lanes, false, true), attentionSoftcap);
-    const p = tf.softmax(tf.add(scores, step.mask(window))) as tf.Tensor3D;
+    const p = tf.softmax(tf.add(scores, mask)) as tf.Tensor3D;
     return tf.reshape(batchMatmul(p, values.lanes), [rows, heads * headDim]);
   };
 }
@@ -60,11 +65,12 @@ function turning(positions: readonly number[], config: DecoderConfig): (q: tf.Te
     const [query, key] = [table(heads, scale), table(keyHeads, 1)];
     return (q: tf.Tensor2D, k: tf.Tensor2D) => ({ queries: narrow(rope(q, query)), keys: narrow(rope(k, key)) });
   };
-  return (q, k, layer) => {
+  const turns = Array.from({ length: config.numHiddenLayers }, (_, layer) => {
     const local = config.localRope !== undefined && layerWindow(config, layer) !== undefined;
     const kind = `${local} ${attentionScale(config, layer)}`;
     const turn = made.get(kind) ?? make(layer);
     made.set(kind, turn);
-    return turn(q, k);
-  };
+    return turn;
+  });
+  return (q, k, layer) => turns[layer]!(q, k);
 }

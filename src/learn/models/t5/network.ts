@@ -33,8 +33,11 @@ export function encode({ ids, layout, buckets, noise }: Laid, weights: Weights, 
   let x = gatherRows(weights.get(SHARED) as tf.Tensor2D, ids);
   if (noise) x = tf.add(x, noise);
   for (let i = 0; i < config.numHiddenLayers; i++) {
-    x = selfBlock(x, `encoder.block.${i}.layer.0`, i, attend, weights, config);
-    x = mlpBlock(x, `encoder.block.${i}.layer.1`, i, weights, config);
+    // What is not kept for a gradient is freed layer by layer.
+    x = tf.tidy(() => {
+      const h = selfBlock(x, `encoder.block.${i}.layer.0`, i, attend, weights, config);
+      return mlpBlock(h, `encoder.block.${i}.layer.1`, i, weights, config);
+    });
   }
   return norm(x, 'encoder.final_layer_norm', weights, config);
 }
@@ -59,11 +62,13 @@ export function decode(
     const block = `decoder.block.${i}.layer`;
     // Layers count on behind the encoder's, so that each has a number of its own.
     const layer = config.numHiddenLayers + i;
-    x = selfBlock(x, `${block}.0`, layer, (q, k, v) => attend(q, k, v, i), weights, config);
-    x = crossBlock(x, `${block}.1`, layer, q => cross(q, i), weights, config);
-    // Nothing after the last attention looks at other tokens.
-    if (keep && i === config.numDecoderLayers - 1) x = gatherRows(x, keep);
-    x = mlpBlock(x, `${block}.2`, layer, weights, config);
+    x = tf.tidy(() => {
+      let h = selfBlock(x, `${block}.0`, layer, (q, k, v) => attend(q, k, v, i), weights, config);
+      h = crossBlock(h, `${block}.1`, layer, q => cross(q, i), weights, config);
+      // Nothing after the last attention looks at other tokens.
+      if (keep && i === config.numDecoderLayers - 1) h = gatherRows(h, keep);
+      return mlpBlock(h, `${block}.2`, layer, weights, config);
+    });
   }
   x = norm(x, 'decoder.final_layer_norm', weights, config);
   return config.scaleDecoderOutputs ? tf.mul(x, config.hiddenSize ** -0.5) : x;
