@@ -65,7 +65,7 @@ function expectSound(notebook: Notebook) {
   const files = shown(notebook, 'Saved adapters').join('\n');
   expect(files.match(/adapter_config\.json/g)).toHaveLength(3);
   expect(files.match(/adapter_model\.safetensors/g)).toHaveLength(3);
-  const merging = shown(notebook, 'compared');
+  const merging = shown(notebook, 'Logits compared');
   expect(Number(line(merging, 'adapter on – merged').at(-1)!.replace('−', '-'))).toBeLessThan(1e-3);
   expect(line(merging, 'before – after').at(-1)).toBe('0');
   expect(texts).toContain('The adapter does not fit this model – of another shape:');

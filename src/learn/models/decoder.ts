@@ -61,7 +61,7 @@ function block(x: tf.Tensor2D, layer: number, input: DecoderInput, weights: Weig
     h = weights.project(keep ? gatherRows(h, keep) : h, attention.output);
     if (config.postNorms) h = normalise(h, norms.postAttentionNorm, weights, config);
     return tf.add(keep ? gatherRows(x, keep) : x, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
-  });
+  }) as tf.Tensor2D;
   return tf.tidy(() => {
     let h = normalise(stream, norms.mlpNorm, weights, config);
     h = feedForward(h, mlp, weights, config);

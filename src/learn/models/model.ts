@@ -15,6 +15,7 @@ import type { GenerateOptions } from './generation/options.js';
 import type { Piece } from './generation/row.js';
 import type { Stepper, StepperOptions } from './generation/stepper.js';
 import { stream } from './generation/stream.js';
+import { freeingKept } from './kept.js';
 import type { ModelParameter } from './parameter.js';
 import { readWeights, type Weights } from './reading.js';
 
@@ -331,7 +332,7 @@ export abstract class Model {
     const inputs = trained.map(p => values.get(p.name)!);
     if (inputs.length === 0) return { value: forward(), gradients: [] };
     // Not tf.valueAndGrads, which refuses weights that took no part: experts that no token chose.
-    const { value, grads } = tf.engine().gradients(() => forward(...inputs), inputs, undefined, true);
+    const { value, grads } = freeingKept(() => tf.engine().gradients(() => forward(...inputs), inputs, undefined, true));
     return { value: value as tf.Scalar, gradients: inputs.map((input, i) => grads[i] ?? tf.zerosLike(input)) };
   }
 

@@ -128,7 +128,9 @@ export class GoodState {
   }
 
   restore(): void {
-    [...this.#parameters, ...this.#slots].forEach((parameter, i) => parameter.write(this.#values[i]!));
+    [...this.#parameters, ...this.#slots].forEach((parameter, i) => {
+      parameter.write(this.#values[i]!);
+    });
     this.#memory.state.updates = this.#updates;
   }
 

@@ -1,6 +1,6 @@
 import type { Parameter } from '../../base/core/index.js';
 import { countLabels } from './labels.js';
-import { isSeq2Seq, type TrainableModel, type TrainRow } from './types.js';
+import { isSeq2Seq, sizesOf, type TrainableModel, type TrainRow } from './types.js';
 
 /** Modules of a decoder's last layer that every token goes through; the others see the labelled tokens alone. */
 const BEFORE_ATTENTION = /\.(q_proj|k_proj|v_proj|qkv_proj|c_attn)\./;
@@ -14,7 +14,7 @@ const BEFORE_ATTENTION = /\.(q_proj|k_proj|v_proj|qkv_proj|c_attn)\./;
  * out. Undefined for a model without a configuration.
  */
 export function stepFlops(model: TrainableModel, rows: readonly TrainRow[]): number | undefined {
-  const { config } = model;
+  const config = sizesOf(model);
   if (!config) return undefined;
   const seq2seq = isSeq2Seq(model);
   const sum = (value: (row: TrainRow) => number) => rows.reduce((total, row) => total + value(row), 0);

@@ -41,7 +41,13 @@ export interface StepReport {
   gradNorms?: Record<string, number>;
 }
 
-const COLUMNS = [
+/** Columns that are there once a step has had something for them. */
+type Sparse = 'secondsLeft' | 'memory' | 'matmulShare' | 'rejected' | 'spike' | 'entropy' | 'tokenAccuracy';
+
+/** Columns with a number for every step. */
+type Dense = Exclude<keyof StepReport, Sparse | 'lossByTask' | 'gradNorms'>;
+
+const COLUMNS: readonly Dense[] = [
   'step',
   'loss',
   'gradNorm',
@@ -54,21 +60,12 @@ const COLUMNS = [
   'seconds',
   'epoch',
   'skipped',
-] as const satisfies readonly (keyof StepReport)[];
+];
 
-/** Columns that are there once a step has had something for them. */
-const SPARSE = [
-  'secondsLeft',
-  'memory',
-  'matmulShare',
-  'rejected',
-  'spike',
-  'entropy',
-  'tokenAccuracy',
-] as const satisfies readonly (keyof StepReport)[];
+const SPARSE: readonly Sparse[] = ['secondsLeft', 'memory', 'matmulShare', 'rejected', 'spike', 'entropy', 'tokenAccuracy'];
 
 /** The reports of a run by column: `aq.table(run.history)` takes the arrays as they are. Steps without a value have null. */
-export type History = { [K in (typeof COLUMNS)[number]]: number[] } & { [K in (typeof SPARSE)[number]]?: (number | null)[] } & {
+export type History = { [K in Dense]: number[] } & { [K in Sparse]?: (number | null)[] } & {
   /** A column for every task, named `loss/<task>`. */
   [task: `loss/${string}`]: (number | null)[];
 };
@@ -84,8 +81,11 @@ export function record(history: History, report: StepReport): void {
   for (const name of SPARSE) sparse[name] = report[name];
   for (const [task, loss] of Object.entries(report.lossByTask ?? {})) sparse[`loss/${task}`] = loss;
   const columns = history as Record<string, (number | null)[]>;
-  for (const [name, value] of Object.entries(sparse))
-    if (value !== undefined) (columns[name] ??= new Array<null>(before).fill(null)).push(value);
+  for (const [name, value] of Object.entries(sparse)) {
+    if (value === undefined) continue;
+    columns[name] ??= new Array<null>(before).fill(null);
+    columns[name].push(value);
+  }
   for (const column of Object.values(columns)) if (column.length === before) column.push(null);
 }
 

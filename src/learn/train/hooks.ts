@@ -52,7 +52,7 @@ export interface Objective {
  *
  *     objective(pass, { rows, tokens }) {
  *       const margins = …;      // [pairs]: β · ((log π − log π₀)(chosen) − (log π − log π₀)(rejected))
- *       return { numerator: tf.neg(tf.sum(tf.logSigmoid(margins))), denominator: rows.length };
+ *       return { numerator: tf.sum(tf.softplus(tf.neg(margins))), denominator: rows.length };
  *     }
  */
 export interface Hooks {
@@ -63,7 +63,7 @@ export interface Hooks {
   /** Whenever the run evaluates, and at the end; what it returns is kept in `run.evaluations`. */
   onEval?(report: StepReport, context: HookContext): EvalResult | Promise<EvalResult>;
   /** After the samples of an evaluation; what it returns is kept beside the rest in `run.evaluations`. */
-  onSample?(samples: readonly Sample[], context: HookContext): EvalResult | void | Promise<EvalResult | void>;
+  onSample?(samples: readonly Sample[], context: HookContext): EvalResult | Promise<EvalResult> | void | Promise<void>;
   /** After a checkpoint was written; `dir` is its folder. */
   onCheckpoint?(dir: string, context: HookContext): void | Promise<void>;
   /**

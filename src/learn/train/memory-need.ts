@@ -1,5 +1,5 @@
 import { TunebookError } from '../../base/core/index.js';
-import type { Optimizer, TrainableModel, TrainRow } from './types.js';
+import { type Optimizer, sizesOf, type TrainableModel, type TrainRow } from './types.js';
 
 /** Bytes that training takes. */
 export interface MemoryNeed {
@@ -101,7 +101,8 @@ function valuesOf({ name, settings }: Pick<Optimizer, 'name' | 'settings'>): num
 /** Values of activations at once beyond which logits are worked off in chunks, see `linearCrossEntropy`. */
 const LOGITS = 1 << 24;
 
-function activationsOf({ config }: TrainableModel, rows: readonly TrainRow[]): number {
+function activationsOf(model: TrainableModel, rows: readonly TrainRow[]): number {
+  const config = sizesOf(model);
   if (!config) return 0;
   const tokens = rows.reduce((sum, { ids }) => sum + ids.length, 0);
   const pairs = rows.reduce((sum, { ids }) => sum + ids.length ** 2, 0);

@@ -135,7 +135,7 @@ export interface SftPlan {
   scheduleName: { schedule: ScheduleName; warmup: number } | undefined;
   clip: number | undefined;
   /** Options that shape the trajectory, as given and where JSON can hold them, for checkpoints. */
-  shaping: Partial<Pick<SftOptions, (typeof SHAPING)[number]>>;
+  shaping: Pick<SftOptions, Shaping>;
   labelSmoothing: number;
   neftune: number;
   freeze: readonly WeightMatch[];
@@ -201,19 +201,33 @@ const KNOWN: { [K in keyof Required<SftOptions>]: true } = {
   name: true,
 };
 
-const SHAPING = [
-  'labelSmoothing',
-  'neftune',
-  'promptLossWeight',
-  'freeze',
-  'ema',
-  'mixture',
-  'stopEarly',
-  'keepBest',
-  'detailEvery',
-  'nonFinite',
-  'spikes',
-] as const satisfies readonly (keyof SftOptions)[];
+/** Options that shape the trajectory and that JSON can hold. */
+type Shaping =
+  | 'labelSmoothing'
+  | 'neftune'
+  | 'promptLossWeight'
+  | 'freeze'
+  | 'ema'
+  | 'mixture'
+  | 'stopEarly'
+  | 'keepBest'
+  | 'detailEvery'
+  | 'nonFinite'
+  | 'spikes';
+
+const SHAPING: { [K in Shaping]: true } = {
+  labelSmoothing: true,
+  neftune: true,
+  promptLossWeight: true,
+  freeze: true,
+  ema: true,
+  mixture: true,
+  stopEarly: true,
+  keepBest: true,
+  detailEvery: true,
+  nonFinite: true,
+  spikes: true,
+};
 
 const HOOKS: { [K in keyof Required<Hooks>]: true } = {
   onStart: true,
@@ -352,7 +366,7 @@ function checkCheckpoint({ checkpoint, model }: SftOptions): CheckpointOptions |
 }
 
 function shapingOf(options: SftOptions, freeze: readonly WeightMatch[]): SftPlan['shaping'] {
-  const given = Object.fromEntries(SHAPING.flatMap(key => (options[key] === undefined ? [] : [[key, options[key]]])));
+  const given = Object.fromEntries(Object.entries(options).filter(([key, value]) => key in SHAPING && value !== undefined));
   // Patterns and functions become the names of the weights they mean.
   if (freeze.length > 0) given.freeze = matching('freeze', freeze, options.model.parameters).map(({ name }) => name);
   return given;

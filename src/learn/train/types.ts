@@ -38,7 +38,7 @@ export interface TrainableModel {
   /** Continue rows; needed for samples only. */
   generate?(ids: number[][], options: GenerateOptions): Promise<{ ids: number[][] }>;
   /** Sizes, for what is said about speed and memory. */
-  readonly config?: ModelSizes;
+  readonly config?: Partial<ModelSizes>;
   /** Names of the matrices with a row for every token, the head last. */
   vocabularyMatrices?(): string[];
   /** Write config and weights into a folder; needed for checkpoints only. */
@@ -55,6 +55,12 @@ export interface ModelSizes {
   vocabSize?: number;
   numExperts?: number;
   numExpertsPerToken?: number;
+}
+
+/** The sizes of a model; undefined where it does not say them. */
+export function sizesOf({ config }: Pick<TrainableModel, 'config'>): ModelSizes | undefined {
+  const known = config?.hiddenSize && config.numHiddenLayers && config.numAttentionHeads;
+  return known ? (config as ModelSizes) : undefined;
 }
 
 /** Whether rows have two sides, which an encoder and a decoder read. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { use } from '../../../src/base/backend/index.js';
-import { BadInput, Interrupted, type MimeBundle, setHost, viewOf } from '../../../src/base/core/index.js';
+import { Interrupted, type MimeBundle, setHost, viewOf } from '../../../src/base/core/index.js';
 import { init, load, type Model, type Reply, textGenerator } from '../../../src/learn/models/index.js';
 import { encodePrompt } from '../../../src/prepare/tokens/index.js';
 import { toFigure } from '../../../src/show/index.js';
@@ -97,8 +97,8 @@ describe('a reply', () => {
       /longer than the model’s context.*at most 40 tokens/,
     );
     expect((await scripted.chat('fox')).text).toBe('fox');
-    await expect(new Scripted([1], { vocabSize: 50 }).chat('fox')).rejects.toThrow(BadInput);
-    for (const nothing of [[], '' as never, { messages: [] }, undefined as never, 3 as never].filter(x => x !== ''))
+    await expect(new Scripted([1], { vocabSize: 50 }).chat('fox')).rejects.toThrow(/tokens that the model does not know/);
+    for (const nothing of [[], { messages: [] }, undefined as never, 3 as never])
       expect(() => scripted.chat(nothing)).toThrow(/nothing to reply to/);
     expect(() => scripted.chat([{ role: 'assistant', content: 'I' }])).toThrow(/assistant’s already/);
   });

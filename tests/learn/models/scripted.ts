@@ -53,7 +53,7 @@ export class Scripted {
         this.asked.push(...prompts.map(prompt => [...prompt]));
         said = [...said, ...prompts.map(() => 0)];
         const all = logits();
-        const last = tf.slice2d(all, [said.length - prompts.length, 0]);
+        const last = tf.slice(all, [said.length - prompts.length, 0]);
         all.dispose();
         return last as tf.Tensor2D;
       },

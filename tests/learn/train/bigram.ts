@@ -4,7 +4,7 @@ import { registerGradients } from '../../../src/base/backend/gradients.js';
 import type { Parameter } from '../../../src/base/core/index.js';
 import { Random } from '../../../src/base/core/index.js';
 import type { TrainBatch } from '../../../src/learn/models/index.js';
-import { writeTensors } from '../../../src/learn/train/tensors-file.js';
+import { readTensors, writeTensors } from '../../../src/learn/train/tensors-file.js';
 import type { TrainableModel, TrainRow } from '../../../src/learn/train/types.js';
 
 /** The smallest model with the interface of a real one: logits of the next token are a row of a table, plus a bias. */
@@ -57,6 +57,11 @@ export class Bigram implements TrainableModel {
     await writeTensors(join(dir, 'model.safetensors'), this.parameters, index =>
       tf.tidy(() => this.parameters[index]!.read().dataSync() as Float32Array),
     );
+  }
+
+  async read(file: string): Promise<void> {
+    const stored = await readTensors(file);
+    for (const p of this.parameters) tf.tidy(() => p.write(tf.tensor(stored.get(p.name)!.values, [...p.shape])));
   }
 
   values(): number[] {

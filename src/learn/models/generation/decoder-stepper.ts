@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput } from '../../../base/core/index.js';
 import { besideKeys, causalAttention, matmul, softcapped } from '../../../base/ops/index.js';
+import type { Adapter } from '../adapter.js';
+import { attentionOptions, turned } from '../attend.js';
 import type { DecoderConfig } from '../config/index.js';
 import { type Attend, decode } from '../decoder.js';
-import { attentionOptions, type DecoderModel, turned } from '../decoder-model.js';
 import { pack } from '../packed.js';
 import { HEAD, type Weights } from '../reading.js';
 import { KeyValueCache } from './cache.js';
@@ -11,21 +12,30 @@ import { attendCached } from './cached-attention.js';
 import type { Stepper, StepperOptions } from './stepper.js';
 import { SwitchingStepper, switchLength } from './switching-stepper.js';
 
+/** What a decoder's stepper needs of its model. */
+export interface SteppedDecoder {
+  readonly config: DecoderConfig;
+  readonly inUse: readonly string[];
+  readonly adapters: ReadonlyMap<string, Pick<Adapter, 'virtualTokens'>>;
+  readValues(): ReadonlyMap<string, tf.Tensor>;
+  readWeights(values: ReadonlyMap<string, tf.Tensor>): Weights;
+}
+
 /** Generation with a decoder. Weights are read once, as they are when the stepper is made. */
-export function decoderStepper(model: DecoderModel, options: StepperOptions = {}): Stepper {
+export function decoderStepper(model: SteppedDecoder, options: StepperOptions = {}): Stepper {
   const make = () => new DecoderStepper(model, options);
   const limit = switchLength(model.config);
   return limit === undefined ? make() : new SwitchingStepper(make, limit);
 }
 
 class DecoderStepper implements Stepper {
-  readonly #model: DecoderModel;
+  readonly #model: SteppedDecoder;
   readonly #cache: KeyValueCache;
   readonly #values: ReadonlyMap<string, tf.Tensor>;
   readonly #adapters: string;
   readonly reserved: number;
 
-  constructor(model: DecoderModel, { capacity = 0 }: StepperOptions) {
+  constructor(model: SteppedDecoder, { capacity = 0 }: StepperOptions) {
     this.#model = model;
     this.#adapters = model.inUse.join();
     this.reserved = model.inUse.reduce((sum, name) => sum + model.adapters.get(name)!.virtualTokens, 0);
