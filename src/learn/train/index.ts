@@ -7,6 +7,11 @@ export type { EvaluateOptions, Evaluation, Sample } from './held-out.js';
 export type { History, StepReport } from './history.js';
 export type { EvalResult, HookContext, Hooks, LossContext, Objective } from './hooks.js';
 export type { LabelledTokens } from './labels.js';
+export { jsonl } from './logs/jsonl.js';
+export type { EvalRow, RunAbout, RunEnd, RunLogger } from './logs/logger.js';
+export type { MlflowOptions } from './logs/mlflow.js';
+export { mlflow } from './logs/mlflow.js';
+export { tensorboard } from './logs/tensorboard.js';
 export type { WeightMatch } from './match.js';
 export type { MemoryNeed } from './memory-need.js';
 export { memoryNeed } from './memory-need.js';
@@ -20,6 +25,21 @@ export { lion } from './optimizers/lion.js';
 export type { SgdOptions } from './optimizers/sgd.js';
 export { sgd } from './optimizers/sgd.js';
 export type { OptimizerName, SftOptions } from './options.js';
+export type { Given, RecordedOptions } from './record/from.js';
+export { fromRecord } from './record/from.js';
+export { RecordedRun, readRecord, readRecords } from './record/read.js';
+export { rerun } from './record/rerun.js';
+export type {
+  GitState,
+  Hardware,
+  RecordHashes,
+  RecordModel,
+  RecordOptions,
+  RecordSession,
+  RecordVersions,
+  RunRecord,
+  WeightsHash,
+} from './record/types.js';
 export type { ResumeOptions } from './resume.js';
 export { resume } from './resume.js';
 export type { Driver, RunStatus, RunView } from './run.js';

@@ -15,12 +15,15 @@ import { checkNumber, refuseUnknown } from './check.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import { type EvaluateOptions, HeldOut } from './held-out.js';
 import type { Hooks } from './hooks.js';
+import type { RunLogger } from './logs/logger.js';
 import { matching, type WeightMatch } from './match.js';
 import { adafactor } from './optimizers/adafactor.js';
 import { adamw } from './optimizers/adamw.js';
 import { withEma } from './optimizers/ema.js';
 import { lion } from './optimizers/lion.js';
 import { sgd } from './optimizers/sgd.js';
+import type { RecordOptions } from './record/types.js';
+import { type RecordPlace, recordPlace } from './record/where.js';
 import { prepare } from './rows.js';
 import { constant, cosine, inverseSqrt, linear, polynomial, type Schedule, type ScheduleName, wsd } from './schedules.js';
 import type { RowStream } from './source.js';
@@ -109,6 +112,15 @@ export interface SftOptions {
   /** When a loss is flagged as a spike (`report.spike`); `false`: never. Default: 5 standard deviations of the last 50 losses. */
   spikes?: SpikeOptions | false;
   checkpoint?: CheckpointOptions;
+  /**
+   * Folder of run records: this run's own, in it, gets the configuration, seeds, hashes, versions, git state, hardware, curves and
+   * answers, see `train.readRecord`. Default: what TUNEBOOK_RECORD names ('off': nothing), else 'runs'; `false` records nothing.
+   */
+  record?: string | RecordOptions | false;
+  /** Where else the numbers go: [train.jsonl('log.jsonl'), train.tensorboard('tb'), train.mlflow({ url })]. */
+  logs?: readonly RunLogger[];
+  /** A record whose settings are taken where no others are given; what it cannot hold is given again and must be the same. */
+  from?: string;
   /** Aborting it ends the run after the current step. */
   signal?: AbortSignal;
   /** Shown beside the progress bar and on figures. Default 'sft'. */
@@ -154,6 +166,8 @@ export interface SftPlan {
   hooks: Hooks;
   evaluateEvery: number | undefined;
   checkpoint: CheckpointOptions | undefined;
+  /** Where the run is recorded. */
+  record: RecordPlace | undefined;
   name: string;
   /** What became of the conversations: dropped and truncated rows; undefined for rows that came encoded. */
   encoding: EncodeSummary | undefined;
@@ -197,6 +211,9 @@ const KNOWN: { [K in keyof Required<SftOptions>]: true } = {
   nonFinite: true,
   spikes: true,
   checkpoint: true,
+  record: true,
+  logs: true,
+  from: true,
   signal: true,
   name: true,
 };
@@ -213,7 +230,8 @@ type Shaping =
   | 'keepBest'
   | 'detailEvery'
   | 'nonFinite'
-  | 'spikes';
+  | 'spikes'
+  | 'record';
 
 const SHAPING: { [K in Shaping]: true } = {
   labelSmoothing: true,
@@ -227,6 +245,7 @@ const SHAPING: { [K in Shaping]: true } = {
   detailEvery: true,
   nonFinite: true,
   spikes: true,
+  record: true,
 };
 
 const HOOKS: { [K in keyof Required<Hooks>]: true } = {
@@ -302,6 +321,8 @@ export function plan(options: SftOptions): SftPlan {
   }
   const prepared = stream ? undefined : prepare('rows', options.rows, options);
   if (options.mixture) taskShares(prepared!.rows, options.mixture);
+  const record = recordPlace(options.record, options.name ?? 'sft');
+  checkLogs(options.logs);
   return {
     model: options.model,
     rows: prepared?.rows ?? [],
@@ -328,7 +349,7 @@ export function plan(options: SftOptions): SftPlan {
       options.clip === false || options.clip === 0
         ? undefined
         : checkNumber('clip', options.clip ?? 1, { from: Number.MIN_VALUE }),
-    shaping: shapingOf(options, freeze),
+    shaping: shapingOf(options, freeze, record),
     labelSmoothing: options.labelSmoothing ?? 0,
     neftune: options.neftune ?? 0,
     freeze,
@@ -347,6 +368,7 @@ export function plan(options: SftOptions): SftPlan {
     hooks: options.hooks ?? {},
     evaluateEvery: optional('evaluateEvery'),
     checkpoint: checkCheckpoint(options),
+    record,
     name: options.name ?? 'sft',
   };
 }
@@ -365,8 +387,21 @@ function checkCheckpoint({ checkpoint, model }: SftOptions): CheckpointOptions |
   });
 }
 
-function shapingOf(options: SftOptions, freeze: readonly WeightMatch[]): SftPlan['shaping'] {
+function checkLogs(logs: readonly RunLogger[] | undefined): void {
+  if (logs === undefined || (Array.isArray(logs) && logs.every(log => typeof log?.name === 'string'))) return;
+  throw new BadInput({
+    problem: 'These are no logs',
+    where: { key: 'logs' },
+    expected: 'a list of logs',
+    found: quote(logs),
+    fix: "write logs: [train.jsonl('log.jsonl')]",
+  });
+}
+
+function shapingOf(options: SftOptions, freeze: readonly WeightMatch[], record: RecordPlace | undefined): SftPlan['shaping'] {
   const given = Object.fromEntries(Object.entries(options).filter(([key, value]) => key in SHAPING && value !== undefined));
+  // So that a run which is resumed goes on in its record.
+  given.record = record ?? false;
   // Patterns and functions become the names of the weights they mean.
   if (freeze.length > 0) given.freeze = matching('freeze', freeze, options.model.parameters).map(({ name }) => name);
   return given;

@@ -4,7 +4,8 @@ import { load } from '../models/index.js';
 import { readCheckpoint } from './checkpoint.js';
 import { readyForAdapters } from './checkpoint-weights.js';
 import { plan, type SftOptions } from './options.js';
-import { Run } from './run.js';
+import { followed } from './record/followed.js';
+import type { Run } from './run.js';
 import { SftDriver } from './sft.js';
 
 /** What `train.resume` takes: the rows again, and whatever a file cannot hold (tokenizer, optimizer, hooks, schedule functions). */
@@ -38,7 +39,7 @@ export async function resume(dir: string, options: ResumeOptions): Promise<Run> 
     const resumed = plan({ checkpoint, ...settings, ...shaping, ...length, ...schedule, clip: clip ?? false, ...options, model });
     saved.verify(resumed);
     saved.restore(adapted ?? model.parameters);
-    return new Run(new SftDriver(resumed, options.signal, saved), { signal: options.signal, history: saved.history });
+    return followed(resumed, new SftDriver(resumed, options.signal, saved), options.signal, saved);
   } catch (error) {
     // A model we loaded is nobody's when no run comes of it.
     loaded?.dispose();

@@ -22,8 +22,8 @@ export interface Driver {
   step(): Promise<StepReport | undefined>;
   /** After the step is in the history: hooks, checkpoints. */
   reported?(report: StepReport, run: Run): Promise<void>;
-  /** The run came to rest: finished, stopped or failed. */
-  ended?(status: RunStatus, run: Run): Promise<void>;
+  /** The run came to rest: finished, stopped or failed, of which `error` says why. */
+  ended?(status: RunStatus, run: Run, error?: unknown): Promise<void>;
   /** Free what the driver holds beside the model (optimizer state). */
   dispose?(): void;
 }
@@ -59,6 +59,8 @@ export class Run implements AsyncIterable<StepReport> {
   readonly evaluations: ({ step: number } & Record<string, number>)[] = [];
   /** What the model said at evaluations, with the step: see `evaluate.samples`. */
   readonly samples: Sample[] = [];
+  /** Checkpoints written, with their steps; older ones may be gone from disk. */
+  readonly checkpoints: { step: number; dir: string }[] = [];
   readonly #driver: Driver;
   readonly #listeners = new Set<(report: StepReport) => void>();
   #signal: AbortSignal | undefined;
@@ -196,7 +198,7 @@ export class Run implements AsyncIterable<StepReport> {
       await this.#driver.reported?.(report, this);
       return report;
     } catch (error) {
-      await this.#end('failed').catch(() => undefined);
+      await this.#end('failed', error).catch(() => undefined);
       throw error;
     }
   }
@@ -215,9 +217,9 @@ export class Run implements AsyncIterable<StepReport> {
     return this.#stopping || this.#signal?.aborted === true || host()?.signal?.aborted === true;
   }
 
-  async #end(status: RunStatus): Promise<undefined> {
+  async #end(status: RunStatus, error?: unknown): Promise<undefined> {
     this.#rest(status);
-    await this.#driver.ended?.(status, this);
+    await this.#driver.ended?.(status, this, error);
     if (status === 'done') this.dispose();
     return undefined;
   }

@@ -16,7 +16,9 @@ import { OptimizerMemory } from './optimizer-memory.js';
 import { swapEma } from './optimizers/ema.js';
 import { plan, type SftOptions, type SftPlan } from './options.js';
 import type { DataOrder } from './order.js';
-import { type Driver, Run, type RunStatus } from './run.js';
+import { followed } from './record/followed.js';
+import { withRecorded } from './record/from.js';
+import type { Driver, Run, RunStatus } from './run.js';
 import { dataOrder, type RowSource, rowSource } from './source.js';
 import { spike } from './spikes.js';
 import { type StepOutcome, takeStep } from './step.js';
@@ -31,7 +33,8 @@ import { isSeq2Seq, type TrainableModel, type TrainRow } from './types.js';
  * @throws BadInput on an option that is unknown or not usable.
  */
 export function sft(options: SftOptions): Run {
-  return new Run(new SftDriver(plan(options), options.signal), { signal: options.signal });
+  const made = plan(options.from === undefined ? options : withRecorded(options));
+  return followed(made, new SftDriver(made, options.signal), options.signal);
 }
 
 /** What of a run's state is in neither weights, optimizer nor data position; plain JSON. */
@@ -39,6 +42,7 @@ export interface LoopState {
   /** Factor on the learning rate, lowered after accidents. */
   rate: number;
   best?: BestState;
+  evaluations: Run['evaluations'];
   /** Names of the weights the optimizer remembers, and the updates of those that have had fewer than the others. */
   remembered: string[];
   fewer: Record<string, number>;
@@ -73,6 +77,8 @@ export class SftDriver implements Driver {
   /** GFLOP/s of a large matrix product. */
   #speed: number | undefined;
   #losses: readonly number[] = [];
+  /** Evaluations of the run before it was resumed. */
+  #evaluated: Run['evaluations'] = [];
 
   constructor(plan: SftPlan, signal: AbortSignal | undefined, resumed?: Checkpointed) {
     this.#plan = plan;
@@ -96,10 +102,12 @@ export class SftDriver implements Driver {
     const state = resumed.optimizer(plan.optimizer, remembered);
     this.#memory = new OptimizerMemory(plan.optimizer, remembered, { state, fewer: loop?.fewer });
     this.#rate = loop?.rate ?? 1;
+    this.#evaluated = loop?.evaluations ?? [];
   }
 
   async start(run: Run): Promise<void> {
     this.#losses = run.history.loss;
+    run.evaluations.push(...this.#evaluated.splice(0));
     if (stepFlops(this.model, []) !== undefined && current()) this.#speed = await matmulSpeed();
     await callHook('onStart', this.#step, () => this.#plan.hooks.onStart?.({ run, signal: this.#signal }));
     if (this.#step === 0 && this.#evaluations.atStart) await this.#evaluations.take(0, undefined, run);
@@ -256,6 +264,7 @@ export class SftDriver implements Driver {
     const loop: LoopState = {
       rate: this.#rate,
       best: this.#evaluations.best,
+      evaluations: run.evaluations,
       remembered: [...remembered],
       fewer: memory.fewer,
     };
@@ -269,6 +278,7 @@ export class SftDriver implements Driver {
       loop,
     });
     this.#saved = this.#step;
+    run.checkpoints.push({ step: this.#step, dir });
     await callHook('onCheckpoint', this.#step, () => hooks.onCheckpoint?.(dir, { run, signal: this.#signal }));
   }
 

@@ -174,6 +174,21 @@ describe('evaluation in the loop', () => {
     run.dispose();
   });
 
+  it('remembers the best, and what was found, over a resume', async () => {
+    const dir = await folder();
+    const values = [3, 1, 2, 2.5];
+    const hooks: train.Hooks = { onEval: ({ step }) => ({ heldOut: values[step - 1]! }) };
+    const options = { rows, ...settings, steps: 9, evaluateEvery: 1, hooks };
+    const first = train.sft({ ...options, model: bigram(), stopEarly: { patience: 2 }, checkpoint: { dir, every: 3 } });
+    for await (const { step } of first) if (step === 3) break;
+    const second = await train.resume(dir, { model: bigram(2), rows, hooks, evaluateEvery: 1, optimizer: settings.optimizer });
+    await second.finish();
+    expect([second.status, second.step, second.stopReason]).toEqual(['stopped', 4, expect.stringMatching(/1, was at step 2/)]);
+    expect(second.evaluations.map(({ heldOut }) => heldOut)).toEqual(values);
+    first.dispose();
+    second.dispose();
+  });
+
   it('measures held-out loss before, during and after', async () => {
     const model = bigram();
     const held = someRows(6, 12, 8);

@@ -56,7 +56,9 @@ describe.each(working)('weights that come, rest and come back on %s', name => {
     const alone = make();
     turns.forEach((turn, i) => {
       const own = new OptimizerMemory(optimizers[which]!(), [alone[i]!]);
-      turn.forEach((on, step) => on && own.step([alone[i]!], [gradient(i, step)], { scale: 1, learningRate: 0.1 }));
+      turn.forEach((on, step) => {
+        if (on) own.step([alone[i]!], [gradient(i, step)], { scale: 1, learningRate: 0.1 });
+      });
       own.dispose();
     });
     const values = (parameters: typeof alone) => parameters.map(p => tf.tidy(() => [...p.read().dataSync()]));

@@ -101,7 +101,8 @@ export function withRecorded({ from, ...overrides }: SftOptions): SftOptions {
   const { run, options: recorded, given } = fromRecord(from!);
   const options = { ...recorded };
   // One of two is enough, and ours counts.
-  if (overrides.steps !== undefined || overrides.epochs !== undefined) for (const key of ['steps', 'epochs'] as const) delete options[key];
+  if (overrides.steps !== undefined || overrides.epochs !== undefined)
+    for (const key of ['steps', 'epochs'] as const) delete options[key];
   if (overrides.schedule !== undefined && overrides.warmup === undefined) delete options.warmup;
   const merged = { ...options, ...overrides } as SftOptions;
   const missing = given.filter(({ key }) => merged[key.split('.')[0] as keyof SftOptions] === undefined);

@@ -123,12 +123,15 @@ export function readRecord(path: string): RecordedRun {
     throw new BadInput({
       problem: gone ? 'No run is recorded here' : 'The record of the run cannot be read',
       where: { file },
-      fix: gone ? 'train.readRecords(dir) and `tunebook runs` list those there are' : 'it was changed by another program: restore it',
+      fix: gone
+        ? 'train.readRecords(dir) and `tunebook runs` list those there are'
+        : 'it was changed by another program: restore it',
       cause,
     });
   }
   const whole = record?.format === 1 && Array.isArray(record.sessions) && Array.isArray(record.checkpoints);
-  if (whole && typeof record.options === 'object' && typeof record.config === 'object') return new RecordedRun(dirname(file), record);
+  if (whole && typeof record.options === 'object' && typeof record.config === 'object')
+    return new RecordedRun(dirname(file), record);
   throw new BadInput({
     problem: 'This is no record of a run that this version can read',
     where: { file },
@@ -194,7 +197,8 @@ function columns(rows: (Line & { step: number })[]): History {
   const history = emptyHistory() as Record<string, (number | null)[]>;
   rows.forEach(({ time: _, ...row }, i) => {
     for (const name of Object.keys(row)) history[name] ??= new Array<null>(i).fill(null);
-    for (const [name, column] of Object.entries(history)) column.push(typeof row[name] === 'number' ? (row[name] as number) : null);
+    for (const [name, column] of Object.entries(history))
+      column.push(typeof row[name] === 'number' ? (row[name] as number) : null);
   });
   return history as History;
 }

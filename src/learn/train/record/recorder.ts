@@ -50,7 +50,8 @@ export class Recorder implements RunLogger {
 
   async onStart({ step }: RunAbout): Promise<void> {
     const before = this.#record ?? this.#readOld();
-    const { description, notes, from } = this.#parts;
+    const { notes, from } = this.#parts;
+    const description = this.#parts.description();
     const { hashes, checkpoints, sessions, evaluation, started } = before ?? {
       hashes: { ...description.hashes },
       checkpoints: [],
@@ -170,7 +171,8 @@ export class Recorder implements RunLogger {
 
 /** What a {@link Recorder} is made of. */
 export interface RecorderParts {
-  description: Description;
+  /** Made when the run begins: hashing rows takes a moment. */
+  description: () => Description;
   model: TrainableModel;
   tokenizer?: Tokenizer;
   notes?: string;

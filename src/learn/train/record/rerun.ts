@@ -42,7 +42,9 @@ export async function rerun(path: string, overrides: Partial<SftOptions> = {}): 
     const model = overrides.model ?? loaded;
     const { base } = record.hashes;
     if (model && base && (await hashWeights(weightsOf(model).base)).sha256 !== base.sha256)
-      missing.push(`model: its weights are not those the run started from${loaded ? `; ${record.model.directory} has changed` : ''}`);
+      missing.push(
+        `model: its weights are not those the run started from${loaded ? `; ${record.model.directory} has changed` : ''}`,
+      );
     if (missing.length > 0)
       throw new BadInput({
         problem: 'The run cannot be run again from what is on disk',
@@ -50,9 +52,9 @@ export async function rerun(path: string, overrides: Partial<SftOptions> = {}): 
         found: `what is missing: ${missing.join('; ')}`,
         fix: 'give it: train.rerun(dir, { model, rows, … })',
       });
-    const { checkpoint: _, keepBest: _k, ...settings } = options;
-    const kept = overrides.checkpoint ? options.keepBest : undefined;
-    return sft({ ...settings, ...(kept && { keepBest: kept }), ...found, model: model!, ...overrides, from: path } as SftOptions);
+    const keepBest = overrides.checkpoint && (overrides.keepBest ?? options.keepBest);
+    const checkpoint = overrides.checkpoint;
+    return sft({ ...found, model: model!, ...overrides, from: path, checkpoint, keepBest } as SftOptions);
   } catch (error) {
     loaded?.dispose();
     throw error;

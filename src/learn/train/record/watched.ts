@@ -85,7 +85,12 @@ export class WatchedDriver implements Driver {
     this.#awake = false;
     const interrupted = this.#signal?.aborted || host()?.signal?.aborted;
     const state = status === 'done' ? 'finished' : status === 'failed' ? 'failed' : interrupted ? 'interrupted' : 'stopped';
-    const end: RunEnd = { state, status, ...(run.stopReason && { reason: run.stopReason }), ...(error !== undefined && { error }) };
+    const end: RunEnd = {
+      state,
+      status,
+      ...(run.stopReason && { reason: run.stopReason }),
+      ...(error !== undefined && { error }),
+    };
     await Promise.all(this.#logs.map(({ log, complaint }) => attempt(complaint, () => log.onStop?.(end))));
   }
 
