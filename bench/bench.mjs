@@ -12,6 +12,9 @@ const benches = {
   sft: () => import('./sft.mjs').then(module => module.benchSft),
 };
 
+// A run's record (hashes of the base weights, git) is no part of what is measured; workers inherit this.
+process.env.TUNEBOOK_RECORD = 'off';
+
 const [name, ...args] = process.argv.slice(2);
 if (!Object.hasOwn(benches, name ?? '')) {
   console.log(usage);

@@ -7,6 +7,10 @@ npm run bench -- sft [options]         supervised fine-tuning beside TRL's SFTTr
   --steps N          optimizer steps timed per round (default 20; 3 more before them are not timed)
   --rounds N         alternations of ours and the peer (default 3)
   --batch N          rows of a batch (default 8)
+  --shape NAME       small (default: 6.8 M weights) or smollm2 (SmolLM2-135M's shape)
+  --length N         rows of this many tokens, put together from the data's; default: the rows as they are
+  --lora RANK        LoRA on every linear module in place of all weights; the peer is TRL with PEFT
+  --loop             a hand-tuned PyTorch loop too
   --backend NAME     ours on native (default), wasm or cpu
   --python PATH      Python with the peers (default: $TUNEBOOK_PEER_PYTHON, else .venv-bench)
   --no-peer          ours alone
@@ -26,6 +30,10 @@ npm run bench -- packing [options]     plain, bucketed and packed batches of the
 
   --length N         tokens of a pack (default 512)
   --data, --steps, --rounds, --batch, --backend, --dist as above
+
+npm run bench -- profile [options]     time of a training step by TensorFlow op, and the share of the machine's matmul speed
+
+  --shape, --batch, --length, --labels, --steps, --lora, --backend, --dist
 
 npm run bench -- load [options]        models.load beside reading the file and transformers' from_pretrained: time and peak memory
 

@@ -25,6 +25,10 @@ const COMMANDS: Record<string, Command> = {
     summary: 'execute a notebook headless and say what it learned: run NOTEBOOK.ipynb [--data FILE]',
     run: async args => (await import('./run.js')).runCommand(args),
   },
+  runs: {
+    summary: 'list, show, compare and repeat recorded runs: runs [DIR] | show RUN | diff RUN RUN | again RUN',
+    run: async args => (await import('./runs.js')).runsCommand(args),
+  },
   inspect: {
     summary: 'show how instructions are rendered, tokenised and masked: inspect FILE',
     run: async args => (await import('./inspect.js')).inspectCommand(args),

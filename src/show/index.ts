@@ -14,6 +14,7 @@ export { type PageOptions, page } from './page.js';
 export { type LabelledModel, type ParametersOptions, type ParametersSource, parameters } from './parameters.js';
 export type { ModelFacts, ModelSource, WeightFacts } from './parameters-facts.js';
 export { type PngOptions, type RenderOptions, renderPng, renderSvg } from './render.js';
+export { type RunCurves, type RunsOptions, type RunsSource, runs } from './runs.js';
 export { type Sample, type SamplesOptions, samples } from './samples.js';
 export { type TableOptions, type TableSource, table } from './table.js';
 export { PALETTE, type Theme } from './theme.js';

@@ -171,7 +171,8 @@ function describe(steps: number[], means: number[], evals: { step: number; loss:
   return `Loss ${verb} ${course} over ${over} steps.${held}${missing}`;
 }
 
-function columns(history: LossHistory): { step: number[]; loss: number[]; learningRate?: number[] } {
+/** A history by column, as plain arrays. @throws BadInput where it has no losses */
+export function columns(history: LossHistory): { step: number[]; loss: number[]; learningRate?: number[] } {
   if (isRows(history)) {
     const rates = history.map(row => row.learningRate ?? Number.NaN);
     return {

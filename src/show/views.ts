@@ -5,6 +5,7 @@ import { type Figure, isFigure, JUPYTER_DISPLAY } from './figure.js';
 import { type LossHistory, lossCurve } from './loss-curve.js';
 import { type MixtureSource, mixture } from './mixture.js';
 import { parameters } from './parameters.js';
+import { type RunsSource, runs } from './runs.js';
 import { type Sample, samples } from './samples.js';
 import { isTable, type TableSource, table } from './table.js';
 import { formatCell } from './text.js';
@@ -22,6 +23,7 @@ export interface RunData {
 const KINDS: Record<string, (data: never) => Figure> = {
   run: ({ name, total, history }: RunData) =>
     lossCurve(history, { ...(name ? { title: name } : {}), ...(total ? { total } : {}) }),
+  runs: (data: RunsSource) => runs(data),
   tokens: (data: TokenView | TokenView[]) => tokens(data),
   table: (data: TableSource) => table(data),
   samples: (data: Sample[]) => samples(data),

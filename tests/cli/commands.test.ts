@@ -22,7 +22,8 @@ afterEach(() => vi.restoreAllMocks());
 describe('the command line', () => {
   it('lists its commands, and says its version', async () => {
     expect(await dispatch(['help'])).toBe(0);
-    for (const name of ['doctor', 'backend', 'kernel', 'run', 'inspect']) expect(out).toMatch(new RegExp(`^  ${name} `, 'm'));
+    for (const name of ['doctor', 'backend', 'kernel', 'run', 'runs', 'inspect'])
+      expect(out).toMatch(new RegExp(`^  ${name} `, 'm'));
     out = '';
     expect(await dispatch(['--version'])).toBe(0);
     expect(out).toMatch(/^\d+\.\d+\.\d+\n$/);

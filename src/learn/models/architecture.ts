@@ -1,3 +1,4 @@
+import { BadInput, quote } from '../../base/core/index.js';
 import { type DecoderConfig, decoderConfig, type PartialConfig, type Preset, parseConfig, presetSizes } from './config/index.js';
 import { DecoderModel } from './decoder-model.js';
 import type { Model, OriginalFiles } from './model.js';
@@ -52,6 +53,13 @@ export function init(
   from: Preset | PartialConfig | T5PartialConfig,
   options: InitOptions | InitOptions<Partial<T5Config>> = {},
 ): Model {
+  if (typeof from !== 'string' && (typeof from !== 'object' || from === null))
+    throw new BadInput({
+      problem: 'This is no configuration of a model',
+      expected: 'nano, tiny, small, or an object',
+      found: quote(from ?? null),
+      fix: "for example models.init('nano', { vocabSize: tokenizer.vocabSize, seed: 1 })",
+    });
   const { seed = 0, ...overrides } = options;
   const sizes = typeof from === 'string' ? presetSizes(from) : from;
   if ((overrides.modelType ?? sizes.modelType) === 't5') return initT5({ ...sizes, ...overrides } as T5PartialConfig, { seed });

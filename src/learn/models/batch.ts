@@ -85,6 +85,8 @@ export function targets(
 
 /** Take padding out. Throws BadInput for a mask that does not fit and for rows without tokens. */
 export function unpad({ ids, attentionMask: mask, segmentIds }: ModelInput): Unpadded {
+  checkRows(ids, 'ids');
+  if (mask !== undefined) checkMask(mask, ids.length);
   if (ids.length === 0) throw new BadInput({ problem: 'The batch has no rows', expected: 'at least one row of token ids' });
   checkSegments(ids, segmentIds, mask);
   const time = Math.max(...ids.map(row => row.length));
@@ -111,6 +113,33 @@ export function unpad({ ids, attentionMask: mask, segmentIds }: ModelInput): Unp
   });
   const segments = segmentIds?.map((row, b) => (mask ? row.filter((_, t) => mask[b]![t] !== 0) : row));
   return { rows, segmentIds: segments, slots: Int32Array.from(slots), time };
+}
+
+/** Throws BadInput for what is no list of rows: one row that is not in a list, a text. */
+function checkRows(rows: unknown, key: string): asserts rows is number[][] {
+  // Rows may be typed arrays.
+  const isRow = (row: unknown) => Array.isArray(row) || ArrayBuffer.isView(row);
+  if (Array.isArray(rows) && rows.every(isRow)) return;
+  throw new BadInput({
+    problem: 'The batch is not a list of rows',
+    where: { key },
+    expected: 'an array with an array of numbers for every row',
+    found: quote(rows ?? null, 60),
+    fix: Array.isArray(rows) || ArrayBuffer.isView(rows) ? 'put a single row in a list: [ids]' : 'encode a text with a tokenizer',
+  });
+}
+
+/** Throws BadInput for an attention mask of other values than 0 and 1, or of another number of rows. */
+export function checkMask(mask: unknown, rows: number): asserts mask is number[][] {
+  checkRows(mask, 'attentionMask');
+  const odd = mask.flatMap(row => Array.from(row)).find(value => value !== 0 && value !== 1);
+  if (odd === undefined && mask.length === rows) return;
+  throw new BadInput({
+    problem: 'The attention mask cannot be used',
+    where: { key: 'attentionMask' },
+    expected: odd === undefined ? `${rows} rows, as there are of ids` : '1 for a token, 0 for padding',
+    found: odd === undefined ? `${mask.length} rows` : quote(odd),
+  });
 }
 
 /** Lengths of the segments of all rows, in order; without segment ids those of the rows. */

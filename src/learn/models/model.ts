@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BadInput, setView } from '../../base/core/index.js';
+import { BadInput, quote, setView } from '../../base/core/index.js';
 import { recomputed, type SeenTokens } from '../../base/ops/index.js';
 import type { Adapter, AdapterSpec, LinearModule } from './adapter.js';
 import { AdapterSet } from './adapter-set.js';
@@ -176,6 +176,13 @@ export abstract class Model {
    */
   attach(spec: AdapterSpec, { name = 'default' }: { name?: string } = {}): Adapter {
     this.alive();
+    if (typeof spec?.build !== 'function')
+      throw new BadInput({
+        problem: 'This is no adapter',
+        expected: 'models.lora(…), ia3, promptTuning, prefixTuning or bottleneck',
+        found: quote(spec ?? null),
+        fix: 'model.attach(models.lora({ rank: 8 })); a saved one: models.loadAdapter(model, dir)',
+      });
     return this.#adapters.attach(name, () => spec.build(this, name));
   }
 

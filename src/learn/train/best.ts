@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BadInput, quote, shield, writeFileAtomic } from '../../base/core/index.js';
+import { BadInput, quote, writeFileAtomic } from '../../base/core/index.js';
 import { checkNumber, refuseUnknown } from './check.js';
-import { writeWeights } from './checkpoint-weights.js';
+import { writeFolder, writeWeights } from './checkpoints/index.js';
 import type { EvalResult } from './hooks.js';
 import type { TrainableModel } from './types.js';
 
@@ -104,18 +102,8 @@ export function checkBest(
  * trained) and `best.json`, which says at what step it was and how good. Whole or not at all. Returns the folder.
  */
 export async function saveBest(dir: string, model: TrainableModel, found: { step: number } & EvalResult): Promise<string> {
-  const target = join(dir, 'best');
-  const beside = join(dir, `.writing-${process.pid}-${randomBytes(4).toString('hex')}`);
-  return shield(async () => {
-    try {
-      await writeWeights(model, beside);
-      await writeFileAtomic(join(beside, 'best.json'), JSON.stringify(found));
-      await rm(target, { recursive: true, force: true });
-      await rename(beside, target);
-    } catch (error) {
-      await rm(beside, { recursive: true, force: true });
-      throw error;
-    }
-    return target;
+  return writeFolder(dir, 'best', async folder => {
+    await writeWeights(model, folder);
+    await writeFileAtomic(join(folder, 'best.json'), JSON.stringify(found));
   });
 }

@@ -1,4 +1,6 @@
+import { host } from '../../base/core/index.js';
 import { type BestState, BestWatch, saveBest } from './best.js';
+import { warn, whyNotWritten } from './checkpoints/index.js';
 import type { StepReport } from './history.js';
 import { callHook, type EvalResult, type HookContext } from './hooks.js';
 import type { SftPlan } from './options.js';
@@ -34,7 +36,8 @@ export class Evaluations {
   /** Evaluate after a step (0: before the first), keep what was found in the run, keep the best weights, stop the run if it is time. */
   async take(step: number, report: StepReport | undefined, run: Run): Promise<void> {
     const { heldOut, hooks } = this.#plan;
-    const evaluation = await heldOut?.evaluate(step, this.#signal);
+    const signals = [this.#signal, host()?.signal].filter(signal => signal !== undefined);
+    const evaluation = await heldOut?.evaluate(step, AbortSignal.any(signals));
     // Stopped on the way: half an evaluation says nothing.
     if (heldOut && !evaluation) return;
     const context: HookContext = { run, signal: this.#signal, evaluation };
@@ -56,7 +59,13 @@ export class Evaluations {
     const { best: options, checkpoint, model } = this.#plan;
     if (!this.#watch) return;
     const { best, stop } = this.#watch.see(step, found);
-    if (best && options!.keep) await saveBest(checkpoint!.dir, model, { step, ...found });
+    if (best && options!.keep) {
+      const { dir } = checkpoint!;
+      // The run is not lost for it; the folder then holds the best before.
+      await saveBest(dir, model, { step, ...found }).catch(error =>
+        warn(`The best weights, of step ${step}, could not be written to ${dir}: ${whyNotWritten(error)}. The run goes on.`),
+      );
+    }
     if (!stop || step === run.total) return;
     const { value, step: at } = this.#watch.state;
     run.stop(`no better for ${options!.patience} evaluations: the best ${this.#watch.metric}, ${value}, was at step ${at}`);

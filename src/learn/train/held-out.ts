@@ -110,7 +110,10 @@ export class HeldOut {
     const seq2seq = isSeq2Seq(this.#model);
     const promptOf = (row: TrainRow) => (seq2seq ? row.ids : row.ids.slice(0, firstLabel(row)));
     const prompts = rows.map(row => [...promptOf(row)]);
-    const { ids } = await this.#model.generate!(prompts, { maxNewTokens: this.#maxNewTokens, signal });
+    const { ids } = await this.#model.generate!(prompts, { maxNewTokens: this.#maxNewTokens, signal }).catch(error => {
+      if (signal?.aborted) return { ids: prompts };
+      throw error;
+    });
     const text = (tokens: readonly number[]) => this.#tokenizer?.decode([...tokens], { skipSpecial: true }) ?? tokens.join(' ');
     return rows.map((row, i) => {
       const expected = row.labels.filter((id, at) => id !== -100 && (seq2seq || at > 0));

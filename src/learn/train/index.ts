@@ -1,7 +1,7 @@
 export type { NonFiniteOptions, NonFinitePolicy } from './accidents.js';
 export { NonFinite } from './accidents.js';
 export type { BestOptions, StopEarlyOptions } from './best.js';
-export type { CheckpointOptions } from './checkpoint.js';
+export type { CheckpointOptions } from './checkpoints/index.js';
 export { stepFlops } from './flops.js';
 export type { EvaluateOptions, Evaluation, Sample } from './held-out.js';
 export type { History, StepReport } from './history.js';

@@ -1,8 +1,7 @@
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { BadInput } from '../../base/core/index.js';
 import { load } from '../models/index.js';
-import { readCheckpoint } from './checkpoint.js';
-import { readyForAdapters } from './checkpoint-weights.js';
+import { readCheckpoint, readyForAdapters, savedParameters } from './checkpoints/index.js';
 import { plan, type SftOptions } from './options.js';
 import { followed } from './record/followed.js';
 import type { Run } from './run.js';
@@ -17,11 +16,16 @@ export type ResumeOptions = Pick<SftOptions, 'rows'> & Partial<SftOptions>;
  * train longer. The model is loaded from the checkpoint unless one is given, whose weights are then overwritten. Where the run
  * trained adapters, their base must be given: a checkpoint does not hold it. Adapters it has not yet are put on it.
  *
+ * Every file is compared with the hash it was written with. A damaged checkpoint is passed over with a warning (event 'warning' of the
+ * process) that names the file and what is wrong, and the one before it is taken.
+ *
  * @param dir the `checkpoint.dir` of the run, or one `step-…` folder in it
- * @throws BadInput when there is no checkpoint, it is damaged, or rows or optimizer are not those of the run
+ * @throws BadInput when there is no checkpoint, all are damaged, or rows or optimizer are not those of the run
  */
-export async function resume(dir: string, options: ResumeOptions): Promise<Run> {
+export async function resume(dir: string, given: ResumeOptions): Promise<Run> {
   const saved = await readCheckpoint(dir);
+  // What is there but undefined is not given.
+  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as typeof given;
   const { steps, epochs, scheduleName, clip, saving, shaping, ...settings } = saved.settings;
   if (!scheduleName && options.schedule === undefined)
     throw new BadInput({
@@ -34,11 +38,13 @@ export async function resume(dir: string, options: ResumeOptions): Promise<Run> 
   const loaded = options.model || saved.adapters ? undefined : await load(join(saved.dir, 'model'));
   const adapted = saved.adapters && (await readyForAdapters(options.model, saved.dir, saved.adapters));
   const model = options.model ?? loaded!;
-  const checkpoint = { dir: dirname(saved.dir), ...saving };
+  const checkpoint = { dir: dirname(resolve(saved.dir)), ...saving };
   try {
     const resumed = plan({ checkpoint, ...settings, ...shaping, ...length, ...schedule, clip: clip ?? false, ...options, model });
     saved.verify(resumed);
-    saved.restore(adapted ?? model.parameters);
+    if (!loaded) saved.restore(adapted ?? savedParameters(model));
+    const resting = new Set(saved.resting);
+    for (const parameter of model.parameters) if (resting.has(parameter.name)) parameter.trainable = false;
     return followed(resumed, new SftDriver(resumed, options.signal, saved), options.signal, saved);
   } catch (error) {
     // A model we loaded is nobody's when no run comes of it.

@@ -1,8 +1,10 @@
 import { BadInput, host, type Progress, progress, setView, shield } from '../../base/core/index.js';
 import type { EncodeSummary, PackReport } from '../../prepare/tokens/index.js';
+import { warn } from './checkpoints/index.js';
 import type { Sample } from './held-out.js';
 import { emptyHistory, type History, latest, record, type StepReport } from './history.js';
 import { callHook } from './hooks.js';
+import { onTermination } from './termination.js';
 import type { TrainableModel } from './types.js';
 
 /** Why a run is at rest. */
@@ -24,6 +26,8 @@ export interface Driver {
   reported?(report: StepReport, run: Run): Promise<void>;
   /** The run came to rest: finished, stopped or failed, of which `error` says why. */
   ended?(status: RunStatus, run: Run, error?: unknown): Promise<void>;
+  /** Write a checkpoint of the run as it is after its last step, into its folder or another; returns the checkpoint's folder. */
+  save?(run: Run, dir?: string): Promise<string>;
   /** Free what the driver holds beside the model (optimizer state). */
   dispose?(): void;
 }
@@ -56,9 +60,9 @@ export class Run implements AsyncIterable<StepReport> {
   /** All reports so far by column: `aq.table(run.history)`. */
   readonly history: History;
   /** What `hooks.onEval` found, with the step: `[{ step: 50, heldOut: 0.62 }, …]`. */
-  readonly evaluations: ({ step: number } & Record<string, number>)[] = [];
+  readonly evaluations: ({ step: number } & Record<string, number>)[];
   /** What the model said at evaluations, with the step: see `evaluate.samples`. */
-  readonly samples: Sample[] = [];
+  readonly samples: Sample[];
   /** Checkpoints written, with their steps; older ones may be gone from disk. */
   readonly checkpoints: { step: number; dir: string }[] = [];
   readonly #driver: Driver;
@@ -67,12 +71,25 @@ export class Run implements AsyncIterable<StepReport> {
   #status: RunStatus = 'ready';
   #started = false;
   #driven = false;
+  /** Number of the loop that drives the run, and the signal of the cell it runs in. */
+  #loop = 0;
+  #cell: AbortSignal | undefined;
+  /** Inside a step and what belongs to it. */
+  #busy = false;
   #stopping = false;
   #stopReason: string | undefined;
   #disposed = false;
+  /** The step that is being made, and the checkpoint that is being written: they wait for each other. */
+  #stepping: Promise<unknown> | undefined;
+  #saving: Promise<unknown> | undefined;
   #progress: Progress | undefined;
+  /** Take back what is done at SIGINT and SIGTERM. */
+  #unhandle: (() => void) | undefined;
 
-  constructor(driver: Driver, options: { signal?: AbortSignal; history?: History } = {}) {
+  constructor(
+    driver: Driver,
+    options: { signal?: AbortSignal; history?: History; evaluations?: Run['evaluations']; samples?: Sample[] } = {},
+  ) {
     this.#driver = driver;
     this.name = driver.name;
     this.model = driver.model;
@@ -80,6 +97,8 @@ export class Run implements AsyncIterable<StepReport> {
     this.encoding = driver.encoding;
     this.packing = driver.packing;
     this.history = options.history ?? emptyHistory();
+    this.evaluations = options.evaluations ?? [];
+    this.samples = options.samples ?? [];
     this.#signal = options.signal;
   }
 
@@ -122,11 +141,35 @@ export class Run implements AsyncIterable<StepReport> {
    * @param options.signal replaces the signal the run was started with (one that has been aborted is dropped).
    */
   resume(options: { signal?: AbortSignal } = {}): this {
+    // An interrupt stops by force a cell whose own code, a hook of it say, does not answer: its loop will never come back.
+    if (this.#driven && this.#cell?.aborted && host()?.signal !== this.#cell) {
+      this.#loop++;
+      this.#rest('paused');
+    }
     this.#stopping = false;
     this.#stopReason = undefined;
     if (options.signal ?? this.#signal?.aborted) this.#signal = options.signal;
     if (this.#status === 'stopped' || this.#status === 'failed') this.#status = 'paused';
     return this;
+  }
+
+  /**
+   * Write a checkpoint of the run as it is after its last step, beside those it writes by itself: when the disk of its own folder is full,
+   * say, into another. A step that is being made is waited for.
+   * @param dir default: the run's `checkpoint.dir`
+   * @returns the folder of the checkpoint, for `train.resume`
+   */
+  async save(dir?: string): Promise<string> {
+    const { save } = this.#driver;
+    if (!save || this.#disposed)
+      throw new BadInput({
+        problem: this.#disposed ? `The run "${this.name}" is over` : `The run "${this.name}" cannot be saved`,
+        fix: 'write its weights: run.model.save(dir)',
+      });
+    await this.#stepping?.catch(() => undefined);
+    const saving = save.call(this.#driver, this, dir);
+    this.#saving = saving;
+    return saving;
   }
 
   /** Drive the run to its end (or to where it is stopped); returns the history. */
@@ -149,12 +192,17 @@ export class Run implements AsyncIterable<StepReport> {
         fix: 'let one loop (or finish()) drive it and follow it elsewhere with run.onStep(…)',
       });
     this.#driven = true;
+    this.#cell = host()?.signal;
+    const loop = ++this.#loop;
     const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
     let over = false;
     // A second next() before the first has answered waits for it: steps never overlap.
     let queue: Promise<unknown> = Promise.resolve();
     const advance = async (): Promise<IteratorResult<StepReport>> => {
+      if (loop !== this.#loop) over = true;
       const report = over ? undefined : await this.#advance();
+      // The step during which it was stopped is the last.
+      if (this.#status !== 'running') over = true;
       if (report) return { done: false, value: report };
       over = true;
       return end;
@@ -169,8 +217,11 @@ export class Run implements AsyncIterable<StepReport> {
       },
       return: async () => {
         await queue;
-        if (!over) this.#rest(this.#status === 'running' ? 'paused' : this.#status);
+        const broken = !over && loop === this.#loop;
         over = true;
+        // A loop that an interrupt cuts ends the run as stop() does; one that is left pauses it.
+        if (broken && this.#status === 'running' && this.#interrupted()) await shield(() => this.#end('stopped'));
+        else if (broken) this.#rest(this.#status === 'running' ? 'paused' : this.#status);
         return end;
       },
     };
@@ -178,29 +229,60 @@ export class Run implements AsyncIterable<StepReport> {
 
   /** One step, or undefined when the run came to rest. */
   async #advance(): Promise<StepReport | undefined> {
+    this.#busy = true;
     try {
       this.#refuseWhatCannotGoOn();
       if (this.#status === 'done') return this.#rest('done');
-      if (this.#interrupted()) return await this.#end('stopped');
+      if (this.#interrupted()) return await shield(() => this.#end('stopped'));
       this.#status = 'running';
+      this.#unhandle ??= onTermination(this.name, signal => this.#terminate(signal));
       this.#progress ??= progress(this.name, { total: this.total });
       if (!this.#started) {
         this.#started = true;
         await this.#driver.start?.(this);
       }
-      // The macrotask queue: interrupts, messages of the kernel and timers get their turn every step.
-      await new Promise<void>(resolve => setImmediate(resolve));
-      const report = this.step < this.total ? await shield(() => this.#driver.step()) : undefined;
-      if (!report) return await this.#end('done');
-      record(this.history, report);
-      this.#progress.update(report.step, `loss ${report.loss.toFixed(3)}`);
-      for (const listener of this.#listeners) await callHook('onStep', report.step, () => listener(report));
-      await this.#driver.reported?.(report, this);
+      await this.#saving?.catch(() => undefined);
+      const { report, told } = await shield(() => this.#step());
+      if (report && !told) await this.#tell(report);
       return report;
     } catch (error) {
-      await this.#end('failed', error).catch(() => undefined);
+      await shield(() => this.#end('failed', error)).catch(() => undefined);
       throw error;
+    } finally {
+      this.#busy = false;
     }
+  }
+
+  /**
+   * What an interrupt of a cell must not cut: the step and, where the interrupt came meanwhile, all that there is to do until the run is at
+   * rest. Between two shields the kernel may end the cell, and its timers with it.
+   */
+  async #step(): Promise<{ report?: StepReport; told?: boolean }> {
+    // The macrotask queue: interrupts, messages of the kernel and timers get their turn every step.
+    await new Promise<void>(resolve => setImmediate(resolve));
+    if (this.#interrupted()) return { report: await this.#end('stopped') };
+    const stepping = this.step < this.total ? this.#driver.step() : undefined;
+    this.#stepping = stepping;
+    const report = await stepping;
+    if (!report) return { report: await this.#end('done') };
+    record(this.history, report);
+    if (!this.#interrupted()) return { report };
+    await this.#tell(report);
+    await this.#end('stopped');
+    return { report, told: true };
+  }
+
+  /** At a signal that ends the process: the step that is being made is the last; where none is, the run comes to rest now. */
+  #terminate(signal: string): void {
+    this.stop(signal);
+    if (!this.#busy) void shield(() => this.#end('stopped')).catch(error => warn((error as Error).message));
+  }
+
+  /** Let everybody know of a step. */
+  async #tell(report: StepReport): Promise<void> {
+    this.#progress?.update(report.step, `loss ${report.loss.toFixed(3)}`);
+    for (const listener of this.#listeners) await callHook('onStep', report.step, () => listener(report));
+    await this.#driver.reported?.(report, this);
   }
 
   #refuseWhatCannotGoOn(): void {
@@ -218,8 +300,14 @@ export class Run implements AsyncIterable<StepReport> {
   }
 
   async #end(status: RunStatus, error?: unknown): Promise<undefined> {
+    const unhandle = this.#unhandle;
+    this.#unhandle = undefined;
     this.#rest(status);
-    await this.#driver.ended?.(status, this, error);
+    try {
+      await this.#driver.ended?.(status, this, error);
+    } finally {
+      unhandle?.();
+    }
     if (status === 'done') this.dispose();
     return undefined;
   }
@@ -229,6 +317,8 @@ export class Run implements AsyncIterable<StepReport> {
     this.#driven = false;
     this.#progress?.finish(status);
     this.#progress = undefined;
+    this.#unhandle?.();
+    this.#unhandle = undefined;
     return undefined;
   }
 }

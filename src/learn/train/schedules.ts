@@ -21,14 +21,19 @@ export interface ScheduleOptions {
 /** Factor 1 after the warm-up (transformers' `get_constant_schedule_with_warmup`). */
 export function constant(options: Pick<ScheduleOptions, 'warmup'> = {}): Schedule {
   refuseUnknown('constant', options, ['warmup']);
-  return withWarmup(options.warmup, () => 1);
+  return made(
+    'constant',
+    options,
+    withWarmup(options.warmup, () => 1),
+  );
 }
 
 /** Straight line from 1 to `floor` (transformers' `get_linear_schedule_with_warmup` has floor 0). */
 export function linear(options: ScheduleOptions = {}): Schedule {
   refuseUnknown('linear', options, ['warmup', 'floor']);
   const floor = checkFloor(options.floor);
-  return withWarmup(options.warmup, done => floor + (1 - floor) * (1 - done));
+  const decay = (done: number) => floor + (1 - floor) * (1 - done);
+  return made('linear', options, withWarmup(options.warmup, decay));
 }
 
 /**
@@ -38,7 +43,8 @@ export function linear(options: ScheduleOptions = {}): Schedule {
 export function cosine(options: ScheduleOptions = {}): Schedule {
   refuseUnknown('cosine', options, ['warmup', 'floor']);
   const floor = checkFloor(options.floor);
-  return withWarmup(options.warmup, done => floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * done)));
+  const decay = (done: number) => floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * done));
+  return made('cosine', options, withWarmup(options.warmup, decay));
 }
 
 /** (1 − share done)^power from 1 to `floor`; transformers' `get_polynomial_decay_schedule_with_warmup`. Power: default 1. */
@@ -46,7 +52,8 @@ export function polynomial(options: ScheduleOptions & { power?: number } = {}): 
   refuseUnknown('polynomial', options, ['warmup', 'floor', 'power']);
   const floor = checkFloor(options.floor);
   const power = checkNumber('power', options.power ?? 1, { from: 0 });
-  return withWarmup(options.warmup, done => floor + (1 - floor) * (1 - done) ** power);
+  const decay = (done: number) => floor + (1 - floor) * (1 - done) ** power;
+  return made('polynomial', options, withWarmup(options.warmup, decay));
 }
 
 /**
@@ -57,12 +64,12 @@ export function inverseSqrt(options: Pick<ScheduleOptions, 'warmup'> & { timesca
   refuseUnknown('inverseSqrt', options, ['warmup', 'timescale']);
   const asked = checkSteps('warmup', options.warmup ?? 0);
   if (options.timescale !== undefined) checkNumber('timescale', options.timescale, { from: Number.MIN_VALUE });
-  return (step, total) => {
+  return made('inverse-sqrt', options, (step, total) => {
     const warmup = stepsOf(asked, total);
     if (step < warmup) return step / warmup;
     const timescale = options.timescale ?? (warmup || 10_000);
     return 1 / Math.sqrt((step - warmup + timescale) / timescale);
-  };
+  });
 }
 
 /** What {@link wsd} takes. */
@@ -96,14 +103,27 @@ export function wsd(options: WsdOptions = {}): Schedule {
       found: quote(shape),
       fix: "write shape: '1-sqrt'",
     });
-  return (step, total) => {
+  return made('wsd', options, (step, total) => {
     const warmup = stepsOf(asked, total);
     const decay = stepsOf(decaying, total);
     const begin = Math.max(warmup, total - decay);
     if (step < warmup) return floor + (1 - floor) * (step / warmup);
     if (step < begin) return 1;
     return floor + (1 - floor) * shapes[shape](Math.min(1, (step - begin) / Math.max(1, decay)));
-  };
+  });
+}
+
+/** What built-in schedules were made with, so that a record can hold them. */
+const ORIGINS = new WeakMap<Schedule, { name: ScheduleName; options: object }>();
+
+function made(name: ScheduleName, options: object, schedule: Schedule): Schedule {
+  ORIGINS.set(schedule, { name, options: { ...options } });
+  return schedule;
+}
+
+/** Which of the built-in schedules this one is, with its options; undefined for any other function. */
+export function originOf(schedule: Schedule): { name: ScheduleName; options: object } | undefined {
+  return ORIGINS.get(schedule);
 }
 
 /** Warm-up first, then `decay` over the share of the remaining steps that is done (0 → 1). */

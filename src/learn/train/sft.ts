@@ -4,7 +4,7 @@ import { BadInput, type Parameter } from '../../base/core/index.js';
 import type { EncodeSummary, PackReport } from '../../prepare/tokens/index.js';
 import { GoodState, NonFinite } from './accidents.js';
 import type { BestState } from './best.js';
-import { type Checkpointed, saveCheckpoint } from './checkpoint.js';
+import { type Checkpointed, type Snapshot, saveCheckpoint, saveFailed, warn } from './checkpoints/index.js';
 import { Evaluations } from './evaluations.js';
 import { stepFlops } from './flops.js';
 import type { StepReport } from './history.js';
@@ -42,7 +42,6 @@ export interface LoopState {
   /** Factor on the learning rate, lowered after accidents. */
   rate: number;
   best?: BestState;
-  evaluations: Run['evaluations'];
   /** Names of the weights the optimizer remembers, and the updates of those that have had fewer than the others. */
   remembered: string[];
   fewer: Record<string, number>;
@@ -69,6 +68,8 @@ export class SftDriver implements Driver {
   #good: GoodState | undefined;
   #step = 0;
   #saved = 0;
+  /** The step whose checkpoint could not be written. */
+  #unsaved: number | undefined;
   /** Factor on the learning rate. */
   #rate = 1;
   /** Steps left out since the last one that was taken. */
@@ -77,8 +78,6 @@ export class SftDriver implements Driver {
   /** GFLOP/s of a large matrix product. */
   #speed: number | undefined;
   #losses: readonly number[] = [];
-  /** Evaluations of the run before it was resumed. */
-  #evaluated: Run['evaluations'] = [];
 
   constructor(plan: SftPlan, signal: AbortSignal | undefined, resumed?: Checkpointed) {
     this.#plan = plan;
@@ -102,12 +101,10 @@ export class SftDriver implements Driver {
     const state = resumed.optimizer(plan.optimizer, remembered);
     this.#memory = new OptimizerMemory(plan.optimizer, remembered, { state, fewer: loop?.fewer });
     this.#rate = loop?.rate ?? 1;
-    this.#evaluated = loop?.evaluations ?? [];
   }
 
   async start(run: Run): Promise<void> {
     this.#losses = run.history.loss;
-    run.evaluations.push(...this.#evaluated.splice(0));
     if (stepFlops(this.model, []) !== undefined && current()) this.#speed = await matmulSpeed();
     await callHook('onStart', this.#step, () => this.#plan.hooks.onStart?.({ run, signal: this.#signal }));
     if (this.#step === 0 && this.#evaluations.atStart) await this.#evaluations.take(0, undefined, run);
@@ -157,11 +154,12 @@ export class SftDriver implements Driver {
     await callHook('onStep', report.step, () => hooks.onStep?.(report, { run, signal: this.#signal }));
     if (this.#evaluations.due(report.step, this.total))
       await this.#averaged(() => this.#evaluations.take(report.step, report, run));
-    if (checkpoint && report.step % (checkpoint.every ?? this.total) === 0) await this.#save(run);
+    if (checkpoint && report.step % (checkpoint.every ?? this.total) === 0) await this.#saveOrWarn(run);
   }
 
   async ended(status: RunStatus, run: Run): Promise<void> {
-    if (this.#plan.checkpoint && this.#step > this.#saved) await this.#save(run);
+    // A run that has failed says why; that it could not be saved either comes beside.
+    if (this.#plan.checkpoint && this.#step > this.#saved) await (status === 'failed' ? this.#saveOrWarn(run) : this.save(run));
     // The average is what the run was for.
     if (status === 'done' && this.#plan.averaged && this.#memory) swapEma(this.model.parameters, this.#memory.state);
     await callHook('onStop', this.#step, () => this.#plan.hooks.onStop?.(status, { run, signal: this.#signal }));
@@ -178,7 +176,8 @@ export class SftDriver implements Driver {
 
   /** Take a step, or leave its rows out where they cannot be trained on and the policy says so: undefined. */
   async #attempt(batches: TrainRow[][], learningRate: number): Promise<StepOutcome | undefined> {
-    const { model, optimizer, clip, hooks, labelSmoothing, neftune, seed, detailEvery, nonFinite, options } = this.#plan;
+    const { model, optimizer, clip, hooks, labelSmoothing, neftune, recompute, seed, detailEvery, nonFinite, options } =
+      this.#plan;
     const parameters = model.parameters.filter(({ trainable }) => trainable);
     if (parameters.length === 0)
       throw new BadInput({
@@ -202,6 +201,7 @@ export class SftDriver implements Driver {
           hooks,
           labelSmoothing,
           neftune,
+          recompute,
           step,
           seed,
           detail: detailEvery !== undefined && step % detailEvery === 0,
@@ -257,29 +257,54 @@ export class SftDriver implements Driver {
     }
   }
 
-  async #save(run: Run): Promise<void> {
+  /** A checkpoint on the way: where it cannot be written the run goes on. */
+  async #saveOrWarn(run: Run): Promise<void> {
+    if (this.#unsaved === this.#step) return;
+    try {
+      await this.save(run);
+    } catch (error) {
+      if (this.#unsaved !== this.#step) throw error;
+      warn(`${(error as Error).message} The run goes on.`);
+    }
+  }
+
+  /** Write a checkpoint into the run's folder or another. @throws TunebookError when it cannot be written. */
+  async save(run: Run, dir: string | undefined = this.#plan.checkpoint?.dir): Promise<string> {
     const { checkpoint, hooks } = this.#plan;
-    const memory = this.#memory!;
+    const memory = this.#memory;
+    if (dir === undefined || !memory)
+      throw new BadInput({
+        problem: memory ? 'The run has no folder for checkpoints' : 'The run has no memory of an optimizer that could be saved',
+        fix: memory ? "say where: run.save('runs/mine')" : 'model.save(dir) writes the weights',
+      });
     const remembered = new Set(Object.values(memory.state.slots).flatMap(values => values.map(({ name }) => name)));
     const loop: LoopState = {
       rate: this.#rate,
       best: this.#evaluations.best,
-      evaluations: run.evaluations,
       remembered: [...remembered],
       fewer: memory.fewer,
     };
-    const dir = await saveCheckpoint(checkpoint!, {
+    const snapshot: Snapshot = {
       plan: this.#plan,
       step: this.#step,
       order: this.#source.state,
       replay: this.#replay?.state,
-      history: run.history,
       state: memory.state,
       loop,
-    });
+      told: { history: run.history, evaluations: run.evaluations, samples: run.samples },
+    };
+    let folder: string;
+    try {
+      folder = await saveCheckpoint({ ...checkpoint, dir }, snapshot);
+    } catch (error) {
+      this.#unsaved = this.#step;
+      throw await saveFailed(dir, this.#step, this.#saved || undefined, error);
+    }
     this.#saved = this.#step;
-    run.checkpoints.push({ step: this.#step, dir });
-    await callHook('onCheckpoint', this.#step, () => hooks.onCheckpoint?.(dir, { run, signal: this.#signal }));
+    this.#unsaved = undefined;
+    run.checkpoints.push({ step: this.#step, dir: folder });
+    await callHook('onCheckpoint', this.#step, () => hooks.onCheckpoint?.(folder, { run, signal: this.#signal }));
+    return folder;
   }
 
   /** The rows of one optimizer step, replay rows last. */

@@ -25,6 +25,7 @@ export interface StepInput {
   hooks: Pick<Hooks, 'loss' | 'objective'>;
   labelSmoothing?: number;
   neftune?: number;
+  recompute?: boolean;
   /** Number of the step, for error messages and seeds. */
   step: number;
   /** Seed of the run: with the number of the step and of the micro-batch it fixes what dropout drops, and noise. */
@@ -90,11 +91,12 @@ export async function takeStep(input: StepInput): Promise<StepOutcome> {
 
 /** Numerator, denominator and gradients of one micro-batch. */
 function passOf(input: StepInput, rows: readonly TrainRow[], index: number, watch: TokenWatch | undefined): BatchGradients {
-  const { model, hooks, step, labelSmoothing, neftune } = input;
+  const { model, hooks, step, labelSmoothing, neftune, recompute } = input;
   const options: LossOptions = {
     seed: new Random(`dropout/${input.seed}/${step}/${index}`).uint32(),
     ...(labelSmoothing && { labelSmoothing }),
     ...(neftune && { neftune }),
+    ...(recompute && { recompute }),
   };
   const { loss, objective } = hooks;
   const tokens = watch || loss || objective ? labelledTokens(rows, isSeq2Seq(model)) : undefined;

@@ -345,7 +345,7 @@ for (const { backend, here, fused } of backends)
       tf.tidy(() => {
         const random = new Random(6);
         const [h, w] = [draw([5, 6], random) as tf.Tensor2D, draw([11, 6], random) as tf.Tensor2D];
-        const losses = tokenCrossEntropy(h, w, ints(labels), 2).dataSync<'float32'>();
+        const losses = tokenCrossEntropy(h, w, ints(labels), { chunk: 2 }).dataSync<'float32'>();
         const sum = crossEntropy()(h, w).dataSync()[0]!;
         expect(losses.reduce((total, loss, i) => total + loss * weights[i]!, 0)).toBeCloseTo(sum, 4);
       });

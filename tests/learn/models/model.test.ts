@@ -295,6 +295,23 @@ describe('bad input to a model', () => {
     ['no rows', m => m.logits({ ids: [] }), /no rows/],
     ['an empty row', m => m.logits({ ids: [[1], []] }), /Row 1 has no tokens/],
     ['a mask of another length', m => m.logits({ ids: [[1, 2]], attentionMask: [[1]] }), /attention mask/],
+    [
+      'a mask with a row too many',
+      m =>
+        m.logits({
+          ids: [[1, 2]],
+          attentionMask: [
+            [1, 1],
+            [1, 1],
+          ],
+        }),
+      /found 2 rows/,
+    ],
+    ['a mask that is not of 0 and 1', m => m.logits({ ids: [[1, 2]], attentionMask: [[false, true]] as never }), /found false/],
+    ['a row that is not in a list', m => m.logits({ ids: [1, 2] as never }), /put a single row in a list/],
+    ['a text', m => m.generate('Hello' as never), /encode a text with a tokenizer/],
+    ['no configuration', () => init(undefined as never), /no configuration.*nano, tiny, small/],
+    ['no input', m => m.generate(undefined as never), /not a list of rows/],
     ['a row beyond the context', m => m.logits({ ids: [Array.from({ length: 17 }, () => 1)] }), /at most 16 tokens/],
     ['labels of another length', m => m.lossSum({ ids: [[1, 2]], labels: [[1]] }), /one label/],
     ['a label that is no token', m => m.lossSum({ ids: [[1, 2]], labels: [[-100, 50]] }), /label/],
@@ -306,7 +323,13 @@ describe('bad input to a model', () => {
   });
 
   it('generation options are checked', async () => {
-    for (const options of [{ temperature: -1 }, { topP: 0 }, { topK: 0.5 }, { maxNewTokens: Number.NaN }])
+    for (const options of [
+      { temperature: -1 },
+      { topP: 0 },
+      { topK: 0.5 },
+      { maxNewTokens: Number.NaN },
+      { seed: 'one' as never },
+    ])
       await expect(model.generate([[1]], options)).rejects.toThrow(BadInput);
   });
 

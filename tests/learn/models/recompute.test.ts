@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { use } from '../../../src/base/backend/index.js';
 import { init, lora, type Model, prefixTuning } from '../../../src/learn/models/index.js';
+import { sft } from '../../../src/learn/train/index.js';
 import { usable } from '../../helpers/backends.js';
 import { leftBehind, NOTHING } from '../../helpers/leak.js';
 
@@ -65,3 +66,24 @@ for (const { backend, here } of await usable('native', 'wasm'))
       expect(await leftBehind(() => void numbers(model, { seed: 7, recompute: true }))).toEqual(NOTHING);
     });
   });
+
+describe('train.sft with recompute', () => {
+  it('takes the steps it takes without, and T5 refuses it', async () => {
+    await use('native');
+    const rows = ids.map((row, i) => ({ ids: row, labels: batch.labels[i]! }));
+    const losses = async (recompute: boolean) => {
+      const model = init(SHAPE, { seed: 6 });
+      const run = sft({ model, rows, batchSize: 2, steps: 4, recompute, learningRate: 1e-3, record: false });
+      await run.finish();
+      model.dispose();
+      return run.history.loss;
+    };
+    const [plain, again] = [await losses(false), await losses(true)];
+    plain.forEach((loss, i) => {
+      expect(again[i]).toBeCloseTo(loss, 5);
+    });
+    const t5 = init({ modelType: 't5', vocabSize: 50, hiddenSize: 16, numHiddenLayers: 1, numAttentionHeads: 2 }, { seed: 1 });
+    expect(() => t5.lossAndGradients({ ids: [[1, 2]], labels: [[3]] }, { recompute: true })).toThrow(/recompute/);
+    t5.dispose();
+  });
+});

@@ -3,9 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { registerGradients } from '../../../src/base/backend/gradients.js';
 import type { Parameter } from '../../../src/base/core/index.js';
 import { Random } from '../../../src/base/core/index.js';
-import type { TrainBatch } from '../../../src/learn/models/index.js';
-import { readTensors, writeTensors } from '../../../src/learn/train/tensors-file.js';
+import type { LossOptions, TrainBatch } from '../../../src/learn/models/index.js';
+import { writeTensors } from '../../../src/learn/train/tensors-file.js';
 import type { TrainableModel, TrainRow } from '../../../src/learn/train/types.js';
+import { tensorsOf } from '../models/fixtures.js';
 
 /** The smallest model with the interface of a real one: logits of the next token are a row of a table, plus a bias. */
 export class Bigram implements TrainableModel {
@@ -26,7 +27,10 @@ export class Bigram implements TrainableModel {
     ];
   }
 
-  lossAndGradients(batch: TrainBatch): { numerator: tf.Scalar; denominator: number; gradients: tf.Tensor[] } {
+  lossAndGradients(
+    batch: TrainBatch,
+    { observe }: LossOptions = {},
+  ): { numerator: tf.Scalar; denominator: number; gradients: tf.Tensor[] } {
     this.onBatch(batch);
     const from: number[] = [];
     const to: number[] = [];
@@ -45,8 +49,11 @@ export class Bigram implements TrainableModel {
         const value = (p: Parameter<tf.Tensor>) => (p.trainable ? values[trainable.indexOf(p)]! : p.read());
         const logits = tf.add(tf.gather(value(this.parameters[0]!), tf.tensor1d(from, 'int32')), value(this.parameters[1]!));
         const logProbabilities = tf.sub(logits, tf.logSumExp(logits, 1, true));
-        const hot = tf.cast(tf.oneHot(tf.tensor1d(to, 'int32'), this.vocabulary), 'float32');
-        return tf.neg(tf.sum(tf.mul(tf.sum(tf.mul(hot, logProbabilities), 1), tf.tensor1d(weight)))) as tf.Scalar;
+        const labels = tf.tensor1d(to, 'int32');
+        const hot = tf.cast(tf.oneHot(labels, this.vocabulary), 'float32');
+        const losses = tf.neg(tf.sum(tf.mul(hot, logProbabilities), 1)) as tf.Tensor1D;
+        observe?.({ losses, logits: logits as tf.Tensor2D, labels });
+        return tf.sum(tf.mul(losses, tf.tensor1d(weight))) as tf.Scalar;
       };
       const { value, grads } = tf.valueAndGrads(loss)(trainable.map(p => p.read()));
       return { numerator: value as tf.Scalar, denominator: weight.reduce((a, b) => a + b, 0), gradients: grads };
@@ -60,8 +67,8 @@ export class Bigram implements TrainableModel {
   }
 
   async read(file: string): Promise<void> {
-    const stored = await readTensors(file);
-    for (const p of this.parameters) tf.tidy(() => p.write(tf.tensor(stored.get(p.name)!.values, [...p.shape])));
+    const stored = await tensorsOf(file);
+    for (const p of this.parameters) tf.tidy(() => p.write(tf.tensor(stored.get(p.name)!, [...p.shape])));
   }
 
   values(): number[] {

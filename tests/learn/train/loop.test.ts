@@ -219,6 +219,21 @@ describe('evaluation in the loop', () => {
     expect(run.evaluations[2]!.twice).toBe(run.evaluations[2]!.heldOut! * 2);
   });
 
+  it('gives up when it is interrupted', async () => {
+    const model = bigram();
+    const abort = new AbortController();
+    const evaluate = { rows, every: 1, batchSize: 1 };
+    const run = train.sft({ model, rows, ...settings, steps: 3, evaluate, signal: abort.signal });
+    let batches = 0;
+    model.onBatch = () => {
+      if (++batches === 5) abort.abort();
+    };
+    await run.finish();
+    expect([run.status, run.step, batches]).toEqual(['stopped', 1, 5]);
+    expect(run.evaluations).toEqual([]);
+    run.dispose();
+  });
+
   it('refuses what cannot be watched or shown', async () => {
     const model = bigram();
     expect(() => train.sft({ model, rows, keepBest: true })).toThrow(/no folder/);

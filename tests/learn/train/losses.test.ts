@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import * as backend from '../../../src/base/backend/index.js';
@@ -131,6 +132,34 @@ describe.each(working)('losses on %s', name => {
       expect(memory).toBeGreaterThan(1e6);
       expect(secondsLeft).toBeGreaterThanOrEqual(0);
     }
+    model.dispose();
+    expect(footprint()).toEqual(before);
+  });
+
+  it('serves encoder–decoders too', async () => {
+    await backend.use(name);
+    const before = footprint();
+    const model = await load(fileURLToPath(new URL('../models/t5/fixtures/t5-plain', import.meta.url)));
+    const pairs = [
+      { ids: [5, 6, 7, 1], labels: [8, 9, 1], task: 'a' },
+      { ids: [4, 1], labels: [10, 11, 12, 1], task: 'b' },
+    ];
+    const options = { model, rows: pairs, batchSize: 2, steps: 2, shuffle: false, learningRate: 0, detailEvery: 1 };
+    const run = train.sft({ ...options, evaluate: { rows: pairs, samples: 1, maxNewTokens: 3 } });
+    await run.finish();
+    const losses = model.tokenLosses({ ids: pairs.map(p => p.ids), labels: pairs.map(p => p.labels) });
+    const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    expect(run.last!.lossByTask!.a).toBeCloseTo(mean(losses[0]!), 4);
+    expect(run.last!.lossByTask!.b).toBeCloseTo(mean(losses[1]!), 4);
+    expect(run.last!.loss).toBeCloseTo(mean(losses.flat()), 4);
+    expect(run.evaluations[0]!.heldOut).toBeCloseTo(mean(losses.flat()), 4);
+    expect(run.samples.map(({ task, prompt, expected }) => [task, prompt, expected])).toEqual([
+      ['a', '5 6 7 1', '8 9 1'],
+      ['b', '4 1', '10 11 12 1'],
+    ]);
+    expect(run.last!.entropy).toBeGreaterThan(0);
+    const noisy = await train.sft({ ...options, neftune: 10, labelSmoothing: 0.1 }).finish();
+    expect(noisy.loss[0]).not.toBe(noisy.loss[1]);
     model.dispose();
     expect(footprint()).toEqual(before);
   });

@@ -119,7 +119,8 @@ describe('Run', () => {
     try {
       for await (const { step } of run.resume()) if (step === 5) cell.abort();
       expect(run.step).toBe(5);
-      expect(shielded).toHaveLength(2);
+      // Two steps, and the end with its checkpoint.
+      expect(shielded).toHaveLength(3);
     } finally {
       setHost(undefined);
     }

@@ -1,5 +1,9 @@
 import { BadInput, quote } from '../../../base/core/index.js';
+import { MOST_EXPERTS, MOST_LAYERS } from './fields.js';
 import type { DecoderConfig } from './types.js';
+
+/** Experts of all layers together: each is three weights. */
+const MOST_IN_ALL = 65_536;
 
 /** Throws BadInput for a configuration whose parts do not fit each other. */
 export function checkConfig(config: DecoderConfig, file?: string): void {
@@ -23,6 +27,8 @@ export function checkConfig(config: DecoderConfig, file?: string): void {
     'maxPositionEmbeddings',
   ] as const;
   for (const key of counts) need(Number.isInteger(config[key]) && config[key] >= 1, key, 'an integer from 1', config[key]);
+  const { numHiddenLayers: layers } = config;
+  need(layers <= MOST_LAYERS, 'num_hidden_layers', `an integer from 1 to ${MOST_LAYERS}`, layers);
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, numExperts, numExpertsPerToken: chosen } = config;
   need(heads % keyHeads === 0, 'num_key_value_heads', `a divisor of num_attention_heads (${heads})`, keyHeads);
   need(config.normEps > 0, 'normEps', 'a number above 0', config.normEps);
@@ -43,7 +49,9 @@ export function checkConfig(config: DecoderConfig, file?: string): void {
     need(keyHeads === heads, 'numKeyValueHeads', `the number of heads (${heads})`, keyHeads);
   } else need(config.rope !== undefined, 'rope', 'rotary positions', undefined);
   if (config.mlp === 'experts') {
-    need(Number.isInteger(numExperts) && numExperts! >= 1, 'num_local_experts', 'an integer from 1', numExperts);
+    const some = Number.isInteger(numExperts) && numExperts! >= 1 && numExperts! <= MOST_EXPERTS;
+    need(some, 'num_local_experts', `an integer from 1 to ${MOST_EXPERTS}`, numExperts);
+    need(layers * numExperts! <= MOST_IN_ALL, 'num_local_experts', `at most ${MOST_IN_ALL} experts in all layers`, numExperts);
     const few = Number.isInteger(chosen) && chosen! >= 1 && chosen! <= numExperts!;
     need(few, 'num_experts_per_tok', `an integer from 1 to ${numExperts}`, chosen);
   }

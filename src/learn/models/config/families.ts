@@ -1,5 +1,5 @@
 import { ACTIVATION_NAMES, ACTIVATIONS, type Family, LLAMA } from './family.js';
-import type { Fields } from './fields.js';
+import { type Fields, MOST_EXPERTS, MOST_LAYERS } from './fields.js';
 import { gpt2 } from './gpt2.js';
 import { type RopeReading, readLayerRope, readRope, writeRope } from './rope.js';
 import type { DecoderConfig, LayerType, ModelType } from './types.js';
@@ -43,7 +43,7 @@ function llamaLike(modelType: ModelType, traits: Traits): Family {
         vocabSize: fields.count('vocab_size'),
         hiddenSize,
         intermediateSize: fields.count('intermediate_size'),
-        numHiddenLayers: fields.count('num_hidden_layers'),
+        numHiddenLayers: fields.count('num_hidden_layers', undefined, 1, MOST_LAYERS),
         numAttentionHeads: heads,
         // null: as many as heads; absence: the family's default.
         numKeyValueHeads: fields.count(
@@ -165,7 +165,7 @@ export const FAMILIES: Readonly<Record<ModelType, Family>> = {
     defaults: { ropeTheta: 1e6, normEps: 1e-5, keyValueHeads: 8, context: 131_072 },
     more: (fields, common) => ({
       ...everyLayer(fields, common),
-      numExperts: fields.count('num_local_experts', 8),
+      numExperts: fields.count('num_local_experts', 8, 1, MOST_EXPERTS),
       numExpertsPerToken: fields.count('num_experts_per_tok', 2),
     }),
     also: config => ({

@@ -1,5 +1,12 @@
 import { BadInput, quote } from '../../../base/core/index.js';
 
+/**
+ * Lists of weights are made from these numbers before any file is looked at, so they are bounded: far above any model, and far
+ * below what a hostile config.json needs to use up the memory.
+ */
+export const MOST_LAYERS = 1000;
+export const MOST_EXPERTS = 1024;
+
 /** The keys of a config.json, read with checks: a value of the wrong kind is a BadInput that names file and key. */
 export class Fields {
   constructor(
@@ -21,11 +28,11 @@ export class Fields {
     return new Fields(raw, this.file);
   }
 
-  /** An integer from 1, or from another number. */
-  count(key: string, fallback?: number, from: number = 1): number {
+  /** An integer from 1, or from another number, to `most`. */
+  count(key: string, fallback?: number, from: number = 1, most: number = 2 ** 31 - 1): number {
     const value = this.raw[key] ?? fallback;
-    if (Number.isInteger(value) && (value as number) >= from && (value as number) < 2 ** 31) return value as number;
-    throw this.wrong(key, `an integer from ${from}`, value);
+    if (Number.isInteger(value) && (value as number) >= from && (value as number) <= most) return value as number;
+    throw this.wrong(key, `an integer from ${from}${most < 2 ** 31 - 1 ? ` to ${most}` : ''}`, value);
   }
 
   /** A number above 0. */

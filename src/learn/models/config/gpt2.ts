@@ -1,4 +1,5 @@
 import { ACTIVATION_NAMES, ACTIVATIONS, type Family, LLAMA } from './family.js';
+import { MOST_LAYERS } from './fields.js';
 import type { DecoderConfig } from './types.js';
 
 const FIXED: Partial<DecoderConfig> = {
@@ -25,7 +26,7 @@ export const gpt2: Family = {
       vocabSize: fields.count('vocab_size', 50_257),
       hiddenSize,
       intermediateSize: fields.count('n_inner', 4 * hiddenSize),
-      numHiddenLayers: fields.count('n_layer', 12),
+      numHiddenLayers: fields.count('n_layer', 12, 1, MOST_LAYERS),
       numAttentionHeads,
       numKeyValueHeads: numAttentionHeads,
       headDim,

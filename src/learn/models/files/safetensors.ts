@@ -51,6 +51,8 @@ export interface TensorEntry {
 
 /** The format's own bound of the header (safetensors' MAX_HEADER_SIZE). */
 const MAX_HEADER = 100_000_000;
+/** Tensors of one file: a hundred times as many as any shard has. A header full of empty ones would take long to check. */
+const MAX_TENSORS = 200_000;
 
 /**
  * The tensors of a safetensors file. The file is hostile input: header size, duplicate names, dtypes, shapes, offsets,
@@ -89,6 +91,9 @@ export async function readSafetensorsHeader(file: FileHandle, path: string): Pro
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header))
     throw bad('The header of this safetensors file is not a JSON object', { found: quote(header) });
+  const count = Object.keys(header).length;
+  if (count > MAX_TENSORS)
+    throw bad('This safetensors file names too many tensors', { expected: `at most ${MAX_TENSORS}`, found: `${count}` });
   const duplicate = duplicateKey(text);
   if (duplicate !== undefined) throw bad('This tensor is in the header twice', { key: duplicate });
 

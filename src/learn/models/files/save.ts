@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BadInput, progress, quote, type StagedFile, stageFile, syncDirectory } from '../../../base/core/index.js';
 import type { Model } from '../model.js';
@@ -32,6 +32,13 @@ export async function saveModel(model: Model, dir: string, options: SaveOptions 
       expected: 'float32, float16 or bfloat16',
       found: quote(dtype),
       fix: 'leave dtype out for float32',
+    });
+  if (typeof dir !== 'string' || dir === '' || (await stat(dir).catch(() => undefined))?.isFile())
+    throw new BadInput({
+      problem: 'A model cannot be saved here',
+      expected: 'a directory, which is made where it is not there',
+      found: typeof dir === 'string' && dir !== '' ? `the file ${quote(dir)}` : quote(dir ?? null),
+      fix: "for example await model.save('runs/my-model')",
     });
   const weights = model.baseParameters;
   const width = widthOf(dtype);

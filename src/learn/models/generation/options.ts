@@ -42,7 +42,17 @@ export function checkOptions(options: GenerateOptions, rows: number): void {
   check('topP', options.topP, v => v > 0 && v <= 1, 'a number above 0, at most 1');
   check('minP', options.minP, v => v >= 0 && v <= 1, 'a number from 0 to 1');
   check('repetitionPenalty', options.repetitionPenalty, v => v > 0 && v < Number.POSITIVE_INFINITY, 'a number above 0');
-  const { seed, stopStrings, tokenizer } = options;
+  const { seed, stopStrings, stopIds, tokenizer } = options;
+  checkList('stopIds', stopIds, id => Number.isInteger(id), 'a list of token ids');
+  checkList('stopStrings', stopStrings, text => typeof text === 'string', 'a list of texts');
+  const numbers: readonly unknown[] = Array.isArray(seed) ? seed : [seed ?? 0];
+  if (!numbers.every(one => typeof one === 'number' && Number.isFinite(one)))
+    throw new BadInput({
+      problem: 'This generation option cannot be used',
+      where: { key: 'seed' },
+      expected: 'a number, or one a row',
+      found: quote(seed),
+    });
   if (Array.isArray(seed) && seed.length !== rows)
     throw new BadInput({
       problem: 'There is not one seed a row',
@@ -56,6 +66,11 @@ export function checkOptions(options: GenerateOptions, rows: number): void {
       where: { key: 'stopStrings' },
       fix: 'give `tokenizer` as well, or `stopIds` alone',
     });
+}
+
+function checkList(key: string, value: unknown, good: (item: unknown) => boolean, expected: string): void {
+  if (value === undefined || (Array.isArray(value) && value.every(good))) return;
+  throw new BadInput({ problem: 'This generation option cannot be used', where: { key }, expected, found: quote(value) });
 }
 
 /** Tokens a row is expected to have in the end: what a cache is made for. */

@@ -65,7 +65,7 @@ export async function readAdapter(model: Model, dir: string, formats: readonly P
   const weights = join(dir, WEIGHTS);
   await refusePickle(dir, weights);
   const spec = format.spec(config);
-  const plan = spec.plan(model);
+  const plan = planOf(spec, model, file);
   const values = await withFile(weights, async handle => {
     const entries = await readSafetensorsHeader(handle, weights);
     const carried = checkPlan(plan, entries, model, weights);
@@ -87,6 +87,24 @@ export async function readAdapter(model: Model, dir: string, formats: readonly P
     return read;
   });
   return { spec, values };
+}
+
+/** The plan of a spec that was read from a file: where it cannot be put on the model, the error says which file and what that means. */
+function planOf(spec: FiledSpec, model: Model, file: string): readonly PlannedTensor[] {
+  try {
+    return spec.plan(model);
+  } catch (cause) {
+    if (!(cause instanceof BadInput)) throw cause;
+    const { problem, where, expected, found } = cause.parts;
+    throw new BadInput({
+      problem: `The adapter does not fit this model – ${problem}`,
+      where: { ...where, file },
+      expected,
+      found,
+      fix: 'load it on the base it was trained on (base_model_name_or_path in adapter_config.json)',
+      cause,
+    });
+  }
 }
 
 /**

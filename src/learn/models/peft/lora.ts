@@ -5,6 +5,9 @@ import { LoraAdapter } from './lora-adapter.js';
 import { type LoraPlan, type LoraSettings, planLora } from './lora-plan.js';
 import { textual } from './patterns.js';
 
+/** No matrix of a model is wider: a higher rank is a mistake, and would take the memory of many models. */
+const MOST_RANK = 65_536;
+
 /** Options of {@link lora}. Names in brackets are PEFT's. */
 export interface LoraOptions {
   /** Rank of the update [r]. Default 8. */
@@ -53,7 +56,7 @@ export function lora(options: LoraOptions = {}): FiledSpec {
   refuseUnknown(options);
   const { rank = 8, alpha = 8, dropout = 0, rankPattern = {}, alphaPattern = {}, layers, layersPattern } = options;
   for (const [key, value] of Object.entries({ rank, ...rankPattern }))
-    check(Number.isSafeInteger(value) && value >= 1, key, 'a whole number of at least 1', value);
+    check(Number.isSafeInteger(value) && value >= 1 && value <= MOST_RANK, key, `a whole number from 1 to ${MOST_RANK}`, value);
   for (const [key, value] of Object.entries({ alpha, ...alphaPattern })) check(Number.isFinite(value), key, 'a number', value);
   check(dropout >= 0 && dropout < 1, 'dropout', 'a number from 0 to below 1', dropout);
   check(['none', 'all', 'lora_only'].includes(options.bias ?? 'none'), 'bias', "'none', 'all' or 'lora_only'", options.bias);

@@ -1,4 +1,5 @@
 import { BadInput, quote } from '../../../base/core/index.js';
+import { checkMask } from '../batch.js';
 import type { T5Config } from './config.js';
 
 /** Rows for the two sides of a T5. */
@@ -31,13 +32,7 @@ export interface EncoderRows {
 /** Take padding at the ends of the encoder's rows away. Throws BadInput for a mask that does not fit and for empty rows. */
 export function encoderRows({ ids, attentionMask: mask }: Pick<T5Input, 'ids' | 'attentionMask'>, config: T5Config): EncoderRows {
   needRows(ids, 'ids');
-  if (mask && mask.length !== ids.length)
-    throw new BadInput({
-      problem: 'The attention mask has another number of rows than the ids',
-      where: { key: 'attentionMask' },
-      expected: `${ids.length}`,
-      found: `${mask.length}`,
-    });
+  if (mask !== undefined) checkMask(mask, ids.length);
   let gaps = false;
   const hidden: boolean[][] = [];
   const rows = ids.map((row, b) => {

@@ -49,6 +49,12 @@ export class T5Model extends Model {
    */
   override lossAndGradients(batch: TrainBatch, options: LossOptions = {}): LossAndGradients {
     this.alive();
+    if (options.recompute)
+      throw new BadInput({
+        problem: 'T5 cannot compute its layers again in the backward pass',
+        where: { key: 'recompute' },
+        fix: 'leave it out; smaller batches with accumulate need less memory too',
+      });
     const targets = this.#targets(batch);
     const { denominator } = targets;
     if (targets.keep.length === 0)

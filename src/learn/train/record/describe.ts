@@ -7,6 +7,7 @@ import { get, type Template } from '../../../prepare/templates/index.js';
 import type { Adapter } from '../../models/index.js';
 import type { Hooks } from '../hooks.js';
 import type { SftOptions, SftPlan } from '../options.js';
+import { originOf } from '../schedules.js';
 import type { TrainableModel, TrainRow } from '../types.js';
 import { hashRows, hashSchedule, hashTemplate, hashTokenizer } from './hashes.js';
 import { sha256, toPlain } from './held.js';
@@ -54,7 +55,7 @@ export function templateOf(template: Template | string): Template {
 }
 
 export function tasksOf(rows: AnyRows | RowsByTask): [task: string, rows: AnyRows][] {
-  return Array.isArray(rows) ? [['', rows as AnyRows]] : Object.entries(rows as RowsByTask);
+  return Array.isArray(rows) ? [['rows', rows as AnyRows]] : Object.entries(rows as RowsByTask);
 }
 
 /** SHA-256 of the text of every hook; what it closes over is not in it. */
@@ -88,7 +89,8 @@ function plainOptions(options: SftOptions, hashes: RecordHashes): Record<string,
             },
     }),
     ...(schedule && {
-      schedule: typeof schedule === 'function' ? { $given: 'schedule', sha256: hashes.schedule } : schedule,
+      schedule:
+        typeof schedule === 'function' ? { $given: 'schedule', ...originOf(schedule), sha256: hashes.schedule } : schedule,
     }),
     ...(hashes.hooks && { hooks: { $given: 'hooks', names: Object.keys(hashes.hooks) } }),
     ...(evaluate && { evaluate: { ...(toPlain({ ...evaluate, rows: 0 }) as object), rows: heldOut(evaluate.rows, hashes) } }),
@@ -131,7 +133,7 @@ function settingsOf(plan: SftPlan): Record<string, unknown> {
     ...(tokenizer && { vocabSize: tokenizer.vocabSize }),
     ...(maxLength !== undefined && { maxLength }),
     optimizer: { name: optimizer.name, ...(toPlain(optimizer.settings) as object) },
-    ...(scheduleName ?? { schedule: schedule.name || 'a function' }),
+    ...(scheduleName ?? { schedule: toPlain(originOf(schedule)) ?? 'a function' }),
     ...(replay && { replay: { share: replay.share, rows: replay.rows.length } }),
     ...(evaluate && { evaluate: toPlain({ ...evaluate, rows: undefined }) }),
     ...(checkpoint && { checkpoint: toPlain(checkpoint) }),

@@ -1,4 +1,4 @@
-import type { Checkpointed } from '../checkpoint.js';
+import type { Checkpointed } from '../checkpoints/index.js';
 import type { RunLogger } from '../logs/logger.js';
 import type { SftPlan } from '../options.js';
 import { type Driver, Run } from '../run.js';
@@ -12,14 +12,18 @@ import { type RecordPlace, recordPlace, refuseTaken } from './where.js';
 export function followed(plan: SftPlan, driver: Driver, signal: AbortSignal | undefined, resumed?: Checkpointed): Run {
   const { record, options } = plan;
   const logs = options.logs ?? [];
-  const state = { signal, ...(resumed && { history: resumed.history }) };
+  const { history, evaluations, samples } = resumed ?? {};
+  const state = { signal, history, evaluations, samples };
   if (!record && logs.length === 0) return new Run(driver, state);
   let described: Description | undefined;
   const description = () => {
     described ??= describe(plan, driver.total);
     return described;
   };
-  const config = () => ({ ...description().config, model: { ...description().model, config: undefined } });
+  const config = () => {
+    const { config: _, ...model } = description().model;
+    return { ...description().config, model };
+  };
   if (record && !resumed) refuseTaken(record);
   const place = record && resumed ? ours(record, plan.name) : record;
   const watchers: RunLogger[] = place ? [recorder(place, plan, description), ...logs] : [...logs];

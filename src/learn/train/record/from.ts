@@ -5,6 +5,7 @@ import type { Row } from '../../../prepare/data/index.js';
 import { fromJinja, get, type Template } from '../../../prepare/templates/index.js';
 import { Tokenizer } from '../../../prepare/tokens/index.js';
 import type { SftOptions } from '../options.js';
+import { constant, cosine, inverseSqrt, linear, polynomial, type Schedule, type ScheduleName, wsd } from '../schedules.js';
 import type { TrainRow } from '../types.js';
 import { hookTexts, tasksOf } from './describe.js';
 import { hashRows, hashSchedule, hashTemplate, hashTokenizer } from './hashes.js';
@@ -54,6 +55,15 @@ export function fromRecord(path: string): RecordedOptions {
   return { run, options, given };
 }
 
+const SCHEDULES: Record<ScheduleName, (options: never) => Schedule> = {
+  constant,
+  linear,
+  cosine,
+  polynomial,
+  'inverse-sqrt': inverseSqrt,
+  wsd,
+};
+
 /** What a record describes well enough to make it anew. */
 function remade(run: RecordedRun, held: Record<string, unknown>): unknown {
   try {
@@ -70,6 +80,11 @@ function remade(run: RecordedRun, held: Record<string, unknown>): unknown {
       return hashTemplate(template) === held.sha256 ? template : undefined;
     }
     if (held.$given === 'optimizer') return rebuiltOptimizer(held);
+    if (held.$given === 'schedule') {
+      const make = SCHEDULES[held.name as ScheduleName] as (options: object) => Schedule;
+      const schedule = make(held.options as object);
+      return hashSchedule(schedule, run.total) === held.sha256 ? schedule : undefined;
+    }
   } catch {
     // Then it is to be given again.
   }
@@ -122,7 +137,7 @@ export function withRecorded({ from, ...overrides }: SftOptions): SftOptions {
       expected: 'the same by SHA-256',
       fix: 'give what the run had; to train with its settings on something else: train.sft({ ...train.fromRecord(dir).options, model, rows })',
     });
-  return merged;
+  return { ...merged, from };
 }
 
 /** Which of the things given are not those recorded. */

@@ -52,11 +52,10 @@ export class Recorder implements RunLogger {
     const before = this.#record ?? this.#readOld();
     const { notes, from } = this.#parts;
     const description = this.#parts.description();
-    const { hashes, checkpoints, sessions, evaluation, started } = before ?? {
+    const { hashes, checkpoints, sessions, evaluation, started }: Kept = before ?? {
       hashes: { ...description.hashes },
       checkpoints: [],
       sessions: [],
-      evaluation: undefined,
       started: new Date().toISOString(),
     };
     if (!this.#session) {
@@ -168,6 +167,9 @@ export class Recorder implements RunLogger {
     }
   }
 }
+
+/** What stays when a run goes on in its record. */
+type Kept = Pick<RunRecord, 'hashes' | 'checkpoints' | 'sessions' | 'evaluation' | 'started'>;
 
 /** What a {@link Recorder} is made of. */
 export interface RecorderParts {

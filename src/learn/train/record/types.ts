@@ -27,7 +27,7 @@ export interface RecordHashes {
   /** Their ids, labels and weights, as trained on. */
   encoded?: string;
   replay?: string;
-  /** Held-out rows, by task ('' where they are one list). */
+  /** Held-out rows, by task ('rows' where they are one list). */
   heldOut?: Record<string, string>;
   template?: string;
   tokenizer?: string;

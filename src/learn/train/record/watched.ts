@@ -70,6 +70,12 @@ export class WatchedDriver implements Driver {
     }
   }
 
+  async save(run: Run, dir?: string): Promise<string> {
+    const folder = await this.#driver.save!(run, dir);
+    this.#news(run);
+    return folder;
+  }
+
   dispose(): void {
     this.#driver.dispose?.();
   }

@@ -51,6 +51,13 @@ describe('values that cannot be meant name file and key', () => {
     ['hidden_size', 0],
     ['hidden_size', null],
     ['num_hidden_layers', 1.5],
+    // Lists of weights are made before a file is looked at: these would use up the memory.
+    ['num_hidden_layers', 1e9],
+    ['num_hidden_layers', 1e9, { model_type: 'qwen2' }],
+    ['num_hidden_layers', 1e9, { model_type: 'mistral' }],
+    ['n_layer', 1e9, { model_type: 'gpt2' }],
+    ['num_local_experts', 1e9, { model_type: 'mixtral' }],
+    ['num_local_experts', 1024, { model_type: 'mixtral', num_hidden_layers: 1000 }],
     ['num_attention_heads', -4],
     ['num_key_value_heads', 3],
     ['head_dim', 5],

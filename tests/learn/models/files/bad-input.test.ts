@@ -137,12 +137,16 @@ describe.each(backends)('a model that cannot be loaded on $backend', ({ backend,
       await writeFile(shard, original);
       expect(await refused()).toMatch(/longer than the file/);
     }
-    // Deep nesting and a name of megabytes must not exhaust a stack.
-    for (const text of ['['.repeat(3_000_000), `{"${'n'.repeat(9_000_000)}":{}}`]) {
+    // Deep nesting and a name of megabytes must not exhaust a stack, nor hundreds of thousands of empty tensors our patience.
+    const empty = (_: unknown, i: number) => `"t${i}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`;
+    const crowd = `{${Array.from({ length: 200_001 }, empty).join()}}`;
+    for (const text of ['['.repeat(3_000_000), `{"${'n'.repeat(9_000_000)}":{}}`, crowd]) {
       const size = Buffer.alloc(8);
       size.writeBigUInt64LE(BigInt(text.length));
       await writeFile(shard, Buffer.concat([size, Buffer.from(text)]));
-      expect((await refused()).length).toBeLessThan(1000);
+      const said = await refused();
+      expect(said.length).toBeLessThan(1000);
+      if (text === crowd) expect(said).toMatch(/too many tensors.*at most 200000, found 200001/);
     }
   });
 

@@ -127,6 +127,14 @@ describe('model.save', () => {
       await expect(model.save(dir, { maxShardSize })).rejects.toThrow(/maxShardSize/);
     expect(await names()).toEqual([]);
   });
+
+  it('what is no directory is refused, and a file stays as it was', async () => {
+    const file = join(dir, 'notes.txt');
+    await writeFile(file, 'mine');
+    await expect(model.save(file)).rejects.toThrow(/Expected a directory.*the file .*notes\.txt/);
+    for (const nothing of [undefined, '']) await expect(model.save(nothing as string)).rejects.toThrow(/Expected a directory/);
+    expect(await readFile(file, 'utf8')).toBe('mine');
+  });
 });
 
 describe('16-bit numbers', () => {

@@ -110,7 +110,7 @@ for (const { backend, here } of await usable('native', 'wasm', 'cpu'))
       const texts = PROMPTS.map(() => '');
       for await (const piece of model.stream(PROMPTS, options)) {
         tokens[piece.row]!.push(piece.token);
-        texts[piece.row] += piece.text;
+        texts[piece.row] = `${texts[piece.row]}${piece.text}`;
         expect(piece.finish !== undefined).toBe(tokens[piece.row]!.length === 10);
       }
       expect(tokens.map((t, i) => [...PROMPTS[i]!, ...t])).toEqual(whole.ids);

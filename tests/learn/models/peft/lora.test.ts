@@ -194,6 +194,8 @@ for (const { backend, here } of await usable('native', 'wasm'))
       expect(() => model.attach(lora({ targets: ['query'] }))).toThrow(/q_proj, k_proj/);
       expect(() => model.attach(lora({ targets: 'q_proj' }))).toThrow(/as a list/);
       expect(() => lora({ rank: 0 })).toThrow(BadInput);
+      expect(() => lora({ rank: 1e9 })).toThrow(/from 1 to 65536/);
+      expect(() => model.attach({} as never)).toThrow(/no adapter.*models\.lora/);
       expect(() => lora({ dropout: 1 })).toThrow(BadInput);
       expect(() => lora({ r: 4 } as object)).toThrow(/no such option/);
       expect(() => lora({ targets: 'all-linear', layers: 1 })).toThrow(BadInput);

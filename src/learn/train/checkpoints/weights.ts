@@ -2,15 +2,17 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { BadInput, type Parameter } from '../../base/core/index.js';
-import { loadAdapter, Model, saveAdapter } from '../models/index.js';
-import { writeTensors } from './tensors-file.js';
-import type { TrainableModel } from './types.js';
+import { BadInput, type Parameter } from '../../../base/core/index.js';
+import { loadAdapter, Model, saveAdapter } from '../../models/index.js';
+import { writeTensors } from '../tensors-file.js';
+import type { TrainableModel } from '../types.js';
 
 /** The adapters a checkpoint was written with; its base is not in it. */
 export interface SavedAdapters {
   /** Names of the adapters in use, in order. */
   names: string[];
+  /** Weights of the base that were trained beside them. */
+  also: string[];
   /** Tells another base: see {@link fingerprint}. */
   base: string;
 }
@@ -20,26 +22,40 @@ const TRAINED = 'trained.safetensors';
 /**
  * Write what a checkpoint holds of a model into `folder`. A model with adapters in use: their weights alone, as they are here
  * (`trained.safetensors`) and, to be loaded elsewhere, each as a folder PEFT loads (`adapters/<name>`); the frozen base is where
- * it came from. Any other model: all of it, as a folder `models.load` reads. Returns the file with the weights and what the
- * manifest must know.
+ * it came from. Any other model: all of it, as a folder `models.load` reads (`model`). Returns what is to be known of adapters.
+ * @param remembered weights the run has trained, of which some may rest now
  */
 export async function writeWeights(
   model: TrainableModel,
   folder: string,
-): Promise<{ file: string; adapters: SavedAdapters | undefined }> {
+  remembered: readonly string[] = [],
+): Promise<SavedAdapters | undefined> {
   if (!(model instanceof Model) || model.inUse.length === 0) {
     await mkdir(join(folder, 'model'), { recursive: true });
     await model.save!(join(folder, 'model'));
-    return { file: join('model', 'model.safetensors'), adapters: undefined };
+    return undefined;
   }
   const names = [...model.inUse];
   for (const name of names) {
     await mkdir(join(folder, 'adapters', name), { recursive: true });
     await saveAdapter(model, join(folder, 'adapters', name), { name });
   }
-  const trained = names.flatMap(name => model.adapters.get(name)!.parameters);
+  const also = model.baseParameters.filter(({ name, trainable }) => trainable || remembered.includes(name));
+  const trained = [...names.flatMap(name => model.adapters.get(name)!.parameters), ...also];
   await writeTensors(join(folder, TRAINED), trained, index => valuesOf(trained[index]!));
-  return { file: TRAINED, adapters: { names, base: fingerprint(model) } };
+  const alsoNames = also.map(({ name }) => name);
+  return { names, also: alsoNames, base: fingerprint(model, alsoNames) };
+}
+
+/** The parameters whose values a checkpoint without adapters holds: an adapter that is not in use was not trained. */
+export function savedParameters(model: TrainableModel): readonly Parameter<tf.Tensor>[] {
+  return model instanceof Model ? model.baseParameters : model.parameters;
+}
+
+/** The files of a checkpoint that hold the weights: one, or those into which a large model is divided. */
+export function weightsIn({ adapters, files }: { adapters: SavedAdapters | undefined; files: Record<string, string> }): string[] {
+  if (adapters) return [TRAINED];
+  return Object.keys(files).filter(name => name.startsWith('model/') && name.endsWith('.safetensors'));
 }
 
 /**
@@ -49,7 +65,7 @@ export async function writeWeights(
 export async function readyForAdapters(
   model: TrainableModel | undefined,
   folder: string,
-  { names, base }: SavedAdapters,
+  { names, also, base }: SavedAdapters,
 ): Promise<readonly Parameter<tf.Tensor>[]> {
   const where = { file: folder };
   if (!(model instanceof Model))
@@ -58,7 +74,7 @@ export async function readyForAdapters(
       where,
       fix: 'pass the base it was trained on: train.resume(dir, { model, rows })',
     });
-  if (fingerprint(model) !== base)
+  if (fingerprint(model, also) !== base)
     throw new BadInput({
       problem: 'The model is not the base of the run that was saved',
       where,
@@ -66,14 +82,17 @@ export async function readyForAdapters(
     });
   for (const name of names) if (!model.adapters.has(name)) await loadAdapter(model, join(folder, 'adapters', name), { name });
   model.use(names);
-  return names.flatMap(name => model.adapters.get(name)!.parameters);
+  const beside = model.baseParameters.filter(({ name }) => also.includes(name));
+  for (const parameter of beside) parameter.trainable = true;
+  return [...names.flatMap(name => model.adapters.get(name)!.parameters), ...beside];
 }
 
-/** A hash of the names and shapes of all base weights and of the first and last values of each. */
-function fingerprint(model: Model): string {
+/** A hash of the names and shapes of all base weights and of the first and last values of each that was not trained. */
+function fingerprint(model: Model, trained: readonly string[]): string {
   const hash = createHash('sha256');
   for (const parameter of model.baseParameters) {
     hash.update(`${parameter.name}[${parameter.shape}]`);
+    if (trained.includes(parameter.name)) continue;
     const count = Math.min(16, parameter.size);
     const ends = tf.tidy(() => {
       const flat = tf.reshape(parameter.read(), [-1]) as tf.Tensor1D;
@@ -85,7 +104,8 @@ function fingerprint(model: Model): string {
   return hash.digest('hex');
 }
 
-function valuesOf(parameter: Parameter<tf.Tensor>): Float32Array {
+/** The values of a parameter. */
+export function valuesOf(parameter: Parameter<tf.Tensor>): Float32Array {
   const tensor = parameter.read();
   try {
     return tensor.dataSync() as Float32Array;
