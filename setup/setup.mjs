@@ -157,6 +157,14 @@ function kernel() {
   };
 }
 
+/** The C++ that is compiled into fused kernels: set-up looks at the backend again when it changes. */
+function fusedSources() {
+  const folder = inRoot('src', 'base', 'backend', 'fused');
+  return readdirSync(folder)
+    .sort()
+    .map(name => readFileSync(join(folder, name)));
+}
+
 function backend({ retry }) {
   const mark = stamp('backend');
   // With an NVIDIA driver the GPU build is tried first; where it fails, native is still there.
@@ -168,7 +176,7 @@ function backend({ retry }) {
       process.versions.node.split('.')[0],
       gpu,
       readFileSync(inRoot('package-lock.json')),
-      readFileSync(inRoot('src/base/backend/fused/kernels.cc')),
+      ...fusedSources(),
     );
   return {
     title: 'backend',

@@ -27,6 +27,8 @@ export interface LoadedNative {
   folder: string;
   /** Whether our own fused kernels were loaded beside it; without them TensorFlow's do the work. */
   fused: boolean;
+  /** The same in words, one line. */
+  fusedNote: string;
   /** cuda: why no GPU is used. */
   note?: string;
 }
@@ -76,30 +78,38 @@ export function loadNative(kind: 'native' | 'cuda'): LoadedNative {
   tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, recipe.tfjsPackage), 3);
   const gpu = binding.isUsingGpuDevice();
   const { folder } = recipe;
-  const fused = !gpu && loadFusedKernels(recipe);
+  const problem = gpu ? 'not in use on a GPU' : loadFusedKernels(recipe);
   loaded = {
     kind,
     version: binding.TF_Version,
     gpu,
     folder,
-    fused,
+    fused: problem === undefined,
+    fusedNote: `fused kernels: ${problem ?? 'in use'}`,
     note: kind === 'cuda' && !gpu ? whyNoGpu(folder) : undefined,
   };
   return loaded;
 }
 
-/** Register the fused kernels with the TensorFlow that was loaded. `TUNEBOOK_FUSED=0` leaves them out. */
-function loadFusedKernels(recipe: Recipe): boolean {
-  if (process.env.TUNEBOOK_FUSED === '0') return false;
-  const path = fusedKernelsPath(recipe);
-  if (!existsSync(path)) return false;
+/** Register the fused kernels with the TensorFlow that was loaded. Returns why they are not in use, if so. */
+function loadFusedKernels(recipe: Recipe): string | undefined {
+  const absent = fusedKernelsMissing(recipe);
+  if (absent) return absent;
   try {
-    require(path);
-    return true;
-  } catch {
+    require(fusedKernelsPath(recipe));
+    return undefined;
+  } catch (error) {
     // Compiled for another C++ library, say: everything works without them.
-    return false;
+    return `not in use, they cannot be loaded (${(error as Error).message.split('\n')[0]})`;
   }
+}
+
+/** Why the fused kernels cannot be loaded, where that can be known without trying. `TUNEBOOK_FUSED=0` leaves them out. */
+export function fusedKernelsMissing(recipe: Recipe): string | undefined {
+  if (process.env.TUNEBOOK_FUSED === '0') return 'not in use, TUNEBOOK_FUSED=0';
+  if (!existsSync(fusedKernelsPath(recipe)))
+    return 'not compiled, training is slower (tunebook backend install native compiles them)';
+  return undefined;
 }
 
 /** Whether the fused kernels are there, when a TensorFlow is loaded. */

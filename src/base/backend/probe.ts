@@ -11,7 +11,7 @@ import { type Checked, checkBinding } from './install/check.js';
 import { thisMachine } from './install/machine.js';
 import { runProgram } from './install/python.js';
 import { recipeFor } from './install/recipe.js';
-import { loadedNative } from './native.js';
+import { fusedKernelsMissing, loadedNative } from './native.js';
 import { BACKENDS, type BackendName, type BackendStatus } from './types.js';
 import { webgpuPackages } from './webgpu.js';
 
@@ -72,6 +72,7 @@ async function probeNative(name: 'native' | 'cuda', remember: boolean): Promise<
         ? 'computes on the GPU'
         : `no GPU is seen, computes on the CPU: ${whyNoGpu(recipe.folder)}`;
   const details = [recipe.folder];
+  if (!gpu) details.push(`fused kernels: ${fusedKernelsMissing(recipe) ?? 'compiled'}`);
   if (other && other !== name) details.push(`this process has loaded the ${other} build: restart it to use ${name}`);
   return { name, works: true, gpu, reason: words, version: checked.version, details };
 }

@@ -3,7 +3,7 @@ import { type NativeOps, native } from '../backend/index.js';
 import { fused } from './fused.js';
 import { gather } from './gather.js';
 import { batchMatmul } from './matmul.js';
-import { attentionFused, attentionGradFused } from './native/fused.js';
+import { attentionFused, attentionGradFused, cachedAttentionFused } from './native/fused.js';
 import type { RaggedLayout } from './ragged.js';
 import { softcapped } from './softcap.js';
 
@@ -83,13 +83,38 @@ function attentionByKernel(
   layout: RaggedLayout,
   window?: number,
 ): tf.Tensor2D {
-  const { heads, keyHeads, starts } = layout;
-  const shape = { heads, keyHeads, window: window ?? 0 };
+  const { heads, keyHeads, starts, time } = layout;
+  // A window as long as the longest row hides nothing.
+  const shape = { heads, keyHeads, window: window === undefined || window >= time ? 0 : window };
   return fused<tf.Tensor2D>([q, k, v], save => {
     const { out, logSum } = attentionFused(door, [q, k, v], starts, shape);
     save(q, k, v, out, logSum);
     return { value: out, gradient: (dy, saved) => attentionGradFused(door, [dy, ...saved], starts, shape) };
   });
+}
+
+/**
+ * Attention of one new token a row to the keys and values of its row, where the fused kernels are in use; undefined elsewhere.
+ * Not differentiable.
+ *
+ * @param q [rows, heads · headDim], scaled
+ * @param keys [rows · keyHeads, slots, headDim]
+ * @param values [rows · keyHeads, slots, headDim]
+ * @param positions slot of every row's new token, whose key and value stand there already: int32 [rows]
+ * @returns [rows, heads · headDim]
+ */
+export function cachedAttention(
+  q: tf.Tensor2D,
+  keys: tf.Tensor3D,
+  values: tf.Tensor3D,
+  positions: tf.Tensor1D,
+  options: { heads: number; keyHeads: number; window?: number },
+): tf.Tensor2D | undefined {
+  const door = native();
+  if (!door?.fused) return undefined;
+  const { heads, keyHeads, window } = options;
+  const hides = window !== undefined && window < keys.shape[1];
+  return cachedAttentionFused(door, q, keys, values, positions, { heads, keyHeads, window: hides ? window : 0 });
 }
 
 function times<T extends tf.Tensor>(x: T, scale: number): T {

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type NativeOps, native } from '../backend/index.js';
 import { fused } from './fused.js';
+import { layerNormFused, layerNormGradFused } from './native/fused.js';
 import type { NormOptions } from './rms-norm.js';
 
 /**
@@ -19,6 +21,8 @@ export function layerNorm(
   epsilon: number,
   options: NormOptions = {},
 ): tf.Tensor2D {
+  const door = native();
+  if (door?.fused) return layerNormByKernel(door, [x, weight, bias], epsilon, options);
   return fused<tf.Tensor2D>(options.frozen ? [x] : [x, weight, bias], save => {
     const centred = tf.sub(x, tf.mean(x, 1, true));
     const r = tf.rsqrt(tf.add(tf.mean(tf.mul(centred, centred), 1, true), epsilon));
@@ -33,5 +37,18 @@ export function layerNorm(
         return options.frozen ? [dx] : [dx, tf.sum(tf.mul(dy, normed!), 0), tf.sum(dy, 0)];
       },
     };
+  });
+}
+
+function layerNormByKernel(
+  door: NativeOps,
+  [x, weight, bias]: [tf.Tensor2D, tf.Tensor1D, tf.Tensor1D],
+  epsilon: number,
+  { frozen = false }: NormOptions,
+): tf.Tensor2D {
+  return fused<tf.Tensor2D>(frozen ? [x] : [x, weight, bias], save => {
+    const { y, mean, r } = layerNormFused(door, x, weight, bias, epsilon);
+    save(x, weight, mean, r);
+    return { value: y, gradient: (dy, saved) => layerNormGradFused(door, [dy, ...saved], frozen) };
   });
 }

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type NativeOps, native } from '../backend/index.js';
 import { fused } from './fused.js';
+import { type FusedUnit, isFusedUnit, unitFused, unitGradFused } from './native/fused.js';
 import { swiglu } from './swiglu.js';
 
 /**
@@ -10,6 +12,8 @@ export type Nonlinearity = 'relu' | 'gelu' | 'gelu_new' | 'silu' | 'quick_gelu' 
 
 /** f(x) element by element. Gradient: dx = dy ∘ f′(x). */
 export function nonlinear(x: tf.Tensor2D, kind: Nonlinearity): tf.Tensor2D {
+  const door = native();
+  if (door?.fused && isFusedUnit(kind)) return unitByKernel(door, kind, [x]);
   return fused<tf.Tensor2D>([x], save => {
     save(x);
     return { value: FUNCTIONS[kind].value(x), gradient: (dy, [x]) => [tf.mul(dy, FUNCTIONS[kind].slope(x as tf.Tensor2D))] };
@@ -22,6 +26,8 @@ export function nonlinear(x: tf.Tensor2D, kind: Nonlinearity): tf.Tensor2D {
  * Gradient: dgate = dy ∘ up ∘ f′(gate), dup = dy ∘ f(gate).
  */
 export function gatedUnit(gate: tf.Tensor2D, up: tf.Tensor2D, kind: Nonlinearity): tf.Tensor2D {
+  const door = native();
+  if (door?.fused && isFusedUnit(kind)) return unitByKernel(door, kind, [gate, up]);
   if (kind === 'silu') return swiglu(gate, up);
   return fused<tf.Tensor2D>([gate, up], save => {
     const value = FUNCTIONS[kind].value(gate);
@@ -33,6 +39,13 @@ export function gatedUnit(gate: tf.Tensor2D, up: tf.Tensor2D, kind: Nonlinearity
         tf.mul(dy, value!),
       ],
     };
+  });
+}
+
+function unitByKernel(door: NativeOps, kind: FusedUnit, inputs: tf.Tensor2D[]): tf.Tensor2D {
+  return fused<tf.Tensor2D>(inputs, save => {
+    save(...inputs);
+    return { value: unitFused(door, kind, inputs), gradient: (dy, saved) => unitGradFused(door, kind, dy, saved) };
   });
 }
 

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { native } from '../backend/index.js';
 import { fused } from './fused.js';
-import { swigluFused, swigluGradFused } from './native/fused.js';
+import { unitFused, unitGradFused } from './native/fused.js';
 import { sigmoidGradKernel } from './native/kernels.js';
 
 /**
@@ -17,8 +17,8 @@ export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
     return fused<tf.Tensor2D>([gate, up], save => {
       save(gate, up);
       return {
-        value: swigluFused(door, gate, up),
-        gradient: (dy, [gate, up]) => swigluGradFused(door, dy, gate!, up!),
+        value: unitFused(door, 'silu', [gate, up]),
+        gradient: (dy, saved) => unitGradFused(door, 'silu', dy, saved),
       };
     });
   return fused<tf.Tensor2D>([gate, up], save => {

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { NativeOps, OpAttr } from '../../backend/index.js';
 
 /**
@@ -52,18 +52,56 @@ export function ropeFused(
   return execute('TunebookRope', attrs, [x, cosine, sine]) as tf.Tensor2D;
 }
 
-/** silu(gate) ∘ up. */
-export function swigluFused({ execute }: NativeOps, gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
-  return execute('TunebookSwiglu', [], [gate, up]) as tf.Tensor2D;
+/** y = w ∘ (x − mean(x)) · r + b and r = (var(x) + ε)^−½; mean and r are [tokens]. */
+export function layerNormFused(
+  { attr, executeMany }: NativeOps,
+  x: tf.Tensor2D,
+  weight: tf.Tensor1D,
+  bias: tf.Tensor1D,
+  epsilon: number,
+): { y: tf.Tensor2D; mean: tf.Tensor1D; r: tf.Tensor1D } {
+  const [y, mean, r] = executeMany('TunebookLayerNorm', [attr.float('eps', epsilon)], [x, weight, bias], 3);
+  return { y: y as tf.Tensor2D, mean: mean as tf.Tensor1D, r: r as tf.Tensor1D };
 }
 
-/** Its gradients by gate and up. */
-export function swigluGradFused({ executeMany }: NativeOps, dy: tf.Tensor2D, gate: tf.Tensor, up: tf.Tensor): tf.Tensor[] {
-  return executeMany('TunebookSwigluGrad', [], [dy, gate, up], 2);
+/**
+ * Its gradient: dx, and dw and db unless the weights are frozen.
+ * @param inputs gradient of the output, x, weight, mean, r
+ */
+export function layerNormGradFused({ attr, executeMany }: NativeOps, inputs: tf.Tensor[], frozen: boolean): tf.Tensor[] {
+  const all = executeMany('TunebookLayerNormGrad', [attr.int('frozen', frozen ? 1 : 0)], inputs, 3);
+  if (!frozen) return all;
+  tf.dispose(all.slice(1));
+  return all.slice(0, 1);
+}
+
+/** Units that have a kernel, by its number. */
+const UNITS = { silu: 0, quick_gelu: 1, gelu_new: 2, gelu: 3 } as const;
+export type FusedUnit = keyof typeof UNITS;
+
+export function isFusedUnit(kind: string): kind is FusedUnit {
+  return Object.hasOwn(UNITS, kind);
+}
+
+/** f(x), or f(gate) ∘ up where the inputs are two. */
+export function unitFused({ attr, execute }: NativeOps, kind: FusedUnit, inputs: tf.Tensor2D[]): tf.Tensor2D {
+  const op = inputs.length === 2 ? 'TunebookGatedUnit' : 'TunebookUnit';
+  return execute(op, [attr.int('kind', UNITS[kind])], inputs) as tf.Tensor2D;
+}
+
+/** Its gradients by every input. */
+export function unitGradFused(
+  { attr, executeMany }: NativeOps,
+  kind: FusedUnit,
+  dy: tf.Tensor2D,
+  inputs: tf.Tensor[],
+): tf.Tensor[] {
+  const op = inputs.length === 2 ? 'TunebookGatedUnitGrad' : 'TunebookUnitGrad';
+  return executeMany(op, [attr.int('kind', UNITS[kind])], [dy, ...inputs], inputs.length);
 }
 
 /** Heads of {@link attentionFused}; a window of 0 is none. */
-interface AttentionShape {
+export interface AttentionShape {
   heads: number;
   keyHeads: number;
   window: number;
@@ -95,6 +133,22 @@ export function attentionGradFused(
   shape: AttentionShape,
 ): tf.Tensor[] {
   return door.executeMany('TunebookAttentionGrad', attentionAttrs(door, shape), [...inputs, starts], 3);
+}
+
+/**
+ * Attention of one new token a row to its own and earlier ones' keys and values, [rows · keyHeads, slots, headDim].
+ * @param queries [rows, heads · headDim], scaled
+ * @param positions of the new tokens, whose keys and values stand in the slots of these numbers: int32 [rows]
+ */
+export function cachedAttentionFused(
+  door: NativeOps,
+  queries: tf.Tensor2D,
+  keys: tf.Tensor3D,
+  values: tf.Tensor3D,
+  positions: tf.Tensor1D,
+  shape: AttentionShape,
+): tf.Tensor2D {
+  return door.execute('TunebookCachedAttention', attentionAttrs(door, shape), [queries, keys, values, positions]) as tf.Tensor2D;
 }
 
 function attentionAttrs({ attr }: NativeOps, { heads, keyHeads, window }: AttentionShape): OpAttr[] {

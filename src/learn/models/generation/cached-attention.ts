@@ -1,6 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { native } from '../../../base/backend/index.js';
-import { batchMatmul, matmul, type RopeTable, rope, ropeTable, rotation, softcapped } from '../../../base/ops/index.js';
+import {
+  batchMatmul,
+  cachedAttention,
+  matmul,
+  type RopeTable,
+  rope,
+  ropeTable,
+  rotation,
+  softcapped,
+} from '../../../base/ops/index.js';
 import { attentionScale, layerWindow, ropeOf } from '../attention-settings.js';
 import type { DecoderConfig } from '../config/index.js';
 import type { Attend } from '../decoder.js';
@@ -14,8 +23,17 @@ export function attendCached(step: CacheStep, config: DecoderConfig): Attend {
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim, attentionSoftcap } = config;
   const rows = step.positions.length;
   const turn = turning(step.positions, config);
-  // On CPUs a batched product costs more than all keys against all queries, of which a mask keeps the own ones.
   const door = native();
+  if (door?.fused && !attentionSoftcap) {
+    const positions = tf.tensor1d([...step.positions], 'int32');
+    return (q, k, v, layer) => {
+      const { queries, keys: fresh } = turn(q, k, layer);
+      const { keys, values } = step.append(layer, fresh, tf.reshape(v, [rows * keyHeads, headDim]));
+      const options = { heads, keyHeads, window: layerWindow(config, layer) };
+      return cachedAttention(tf.reshape(queries, [rows, heads * headDim]), keys.lanes, values.lanes, positions, options)!;
+    };
+  }
+  // On CPUs a batched product costs more than all keys against all queries, of which a mask keeps the own ones.
   const together = rows === 1 && keyHeads <= FEW_HEADS && door !== undefined && !door.gpu;
   // What layers share is made here, not in the scope of the first layer that wants it.
   const masks = Array.from({ length: config.numHiddenLayers }, (_, layer) => {

@@ -1,0 +1,210 @@
+// How attention is divided among threads; a block of queries is worked off in math.cc.
+#include "attention.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "math.h"
+#include "pool.h"
+
+namespace tunebook {
+
+const Math& TheMath();
+
+namespace {
+
+/** Scratch memory for every thread that may take a part. */
+class Scratch {
+ public:
+  explicit Scratch(int64_t width) : each_((TheMath().scratch(width) + 15) / 16 * 16) {
+    data_.reset(static_cast<float*>(std::aligned_alloc(64, static_cast<size_t>(each_) * Pool::The().size() * sizeof(float))));
+  }
+  explicit operator bool() const { return data_ != nullptr; }
+  float* Of(int slot) const { return data_.get() + slot * each_; }
+
+ private:
+  struct Free {
+    void operator()(float* data) const { std::free(data); }
+  };
+  int64_t each_;
+  std::unique_ptr<float[], Free> data_;
+};
+
+/** A row of the batch: its first token, and its length. */
+struct Row {
+  int64_t start, length;
+};
+
+/** Rows from where each begins, the longest first. False where they do not lie one after the other within the tokens. */
+bool Rows(const Call::Whole& starts, int64_t tokens, std::vector<Row>* rows) {
+  if (starts.count < 1 || starts.data[0] != 0 || starts.data[starts.count - 1] != tokens) return false;
+  for (int64_t i = 1; i < starts.count; i++) {
+    const int64_t start = starts.data[i - 1], end = starts.data[i];
+    if (end < start) return false;
+    if (end > start) rows->push_back({start, end - start});
+  }
+  std::stable_sort(rows->begin(), rows->end(), [](const Row& a, const Row& b) { return a.length > b.length; });
+  return true;
+}
+
+/** Inputs and outputs of a pass. */
+struct Pass {
+  HeadsOf heads;
+  int64_t width;
+  const float *q, *k, *v;
+  float *out, *logsum;
+
+  int64_t Stride() const { return heads.heads * width; }
+  int64_t KeyStride() const { return heads.key_heads * width; }
+  int64_t KeyHead(int64_t head) const { return head / (heads.heads / heads.key_heads); }
+
+  /** Queries of a row from the i-th on, of one head. */
+  Block At(const Row& row, int64_t i, int64_t head) const {
+    const int64_t query = (row.start + i) * Stride() + head * width, key = row.start * KeyStride() + KeyHead(head) * width;
+    const int64_t count = std::min(kQueries, row.length - i);
+    return {q + query, out + query, logsum + (row.start + i) * heads.heads + head, Stride(), heads.heads, count,
+            width,     k + key,     v + key, KeyStride(),                            i,        1,           heads.window};
+  }
+};
+
+bool Fits(const HeadsOf& heads, const Call::Matrix& q, const Call::Matrix& k, const Call::Matrix& v) {
+  const int64_t width = q.width / heads.heads;
+  return q.width == heads.heads * width && k.width == heads.key_heads * width && v.Like(k) && k.rows == q.rows;
+}
+
+bool Sound(const HeadsOf& heads) {
+  return heads.heads > 0 && heads.key_heads > 0 && heads.heads % heads.key_heads == 0 && heads.window >= 0;
+}
+
+/** Keys whose gradients are a part of their own. */
+constexpr int64_t kChunk = 64;
+
+constexpr char kNoHeads[] = "attention needs heads, as many to every key head";
+constexpr char kNoMemory[] = "there is no memory for attention";
+
+/** A block of queries, of any head. */
+struct Part {
+  Row row;
+  int64_t first;
+};
+
+/** The blocks of all rows, the most expensive first. */
+std::vector<Part> Parts(const std::vector<Row>& rows, int64_t step) {
+  std::vector<Part> parts;
+  for (const Row& row : rows)
+    for (int64_t i = 0; i < row.length; i += step) parts.push_back({row, i});
+  std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.first > b.first; });
+  return parts;
+}
+
+}  // namespace
+
+void Attention(Call& call, HeadsOf heads) {
+  const auto q = call.In(0), k = call.In(1), v = call.In(2);
+  const auto starts = call.Integers(3);
+  if (!call.Need(Sound(heads), kNoHeads)) return;
+  std::vector<Row> rows;
+  if (!call.Need(Fits(heads, q, k, v) && Rows(starts, q.rows, &rows), "queries, keys, values and rows do not fit")) return;
+  float* out = call.Out(0, {q.rows, q.width});
+  float* logsum = call.Out(1, {q.rows, heads.heads});
+  if (!call.Good()) return;
+  const Pass pass{heads, q.width / heads.heads, q.data, k.data, v.data, out, logsum};
+  const Scratch scratch(pass.width);
+  if (!call.Need(static_cast<bool>(scratch), kNoMemory, kResourceExhausted)) return;
+  const auto parts = Parts(rows, kQueries);
+  Pool::The().Run(static_cast<int64_t>(parts.size()) * heads.heads, [&](int64_t i, int slot) {
+    const Part& part = parts[i / heads.heads];
+    TheMath().attend(pass.At(part.row, part.first, i % heads.heads), scratch.Of(slot));
+  });
+}
+
+void AttentionGrad(Call& call, HeadsOf heads) {
+  const auto dy = call.In(0), q = call.In(1), k = call.In(2), v = call.In(3), out = call.In(4), logsum = call.In(5);
+  const auto starts = call.Integers(6);
+  if (!call.Need(Sound(heads), kNoHeads)) return;
+  std::vector<Row> rows;
+  const bool fits = Fits(heads, q, k, v) && Rows(starts, q.rows, &rows) && dy.Like(q) && out.Like(q) && logsum.rows == q.rows &&
+                    logsum.width == heads.heads;
+  if (!call.Need(fits, "queries, keys, values, gradient and rows do not fit")) return;
+  float* dq = call.Out(0, {q.rows, q.width});
+  float* dk = call.Out(1, {k.rows, k.width});
+  float* dv = call.Out(2, {v.rows, v.width});
+  if (!call.Good()) return;
+  const Pass pass{heads, q.width / heads.heads, q.data, k.data, v.data, const_cast<float*>(out.data), const_cast<float*>(logsum.data)};
+  const Scratch scratch(pass.width);
+  if (!call.Need(static_cast<bool>(scratch), kNoMemory, kResourceExhausted)) return;
+  std::fill(dk, dk + k.rows * k.width, 0.0f);
+  std::fill(dv, dv + v.rows * v.width, 0.0f);
+  const int64_t group = heads.heads / heads.key_heads;
+  /** The blocks of a row that see the keys [first, last), all heads of a key head: the order is the same however work is divided. */
+  const auto sweep = [&](const Row& row, int64_t key_head, int64_t first, int64_t last, bool queries, int slot) {
+    const int64_t key = row.start * pass.KeyStride() + key_head * pass.width;
+    for (int64_t head = key_head * group; head < (key_head + 1) * group; head++)
+      for (int64_t i = first / kQueries * kQueries; i < row.length; i += kQueries) {
+        if (heads.window > 0 && i - heads.window + 1 >= last) break;
+        const int64_t query = (row.start + i) * pass.Stride() + head * pass.width;
+        TheMath().attend_grad({pass.At(row, i, head), dy.data + query, queries ? dq + query : nullptr, dk + key, dv + key, first, last},
+                              scratch.Of(slot));
+      }
+  };
+  double all = 0;
+  for (const Row& row : rows) all += static_cast<double>(row.length) * row.length * heads.key_heads;
+  const double longest = rows.empty() ? 0 : static_cast<double>(rows[0].length) * rows[0].length;
+  // Alone, gradients of queries and of keys compute the scores twice: 7 products instead of 5. That pays where one row with one
+  // key head would be worked on longer than all others by all threads together.
+  if (longest <= 1.4 * all / Pool::The().size()) {
+    Pool::The().Run(static_cast<int64_t>(rows.size()) * heads.key_heads, [&](int64_t i, int slot) {
+      const Row& row = rows[i / heads.key_heads];
+      sweep(row, i % heads.key_heads, 0, row.length, true, slot);
+    });
+    return;
+  }
+  const auto blocks = Parts(rows, kQueries);
+  Pool::The().Run(static_cast<int64_t>(blocks.size()) * heads.heads, [&](int64_t i, int slot) {
+    const Part& part = blocks[i / heads.heads];
+    const int64_t head = i % heads.heads, query = (part.row.start + part.first) * pass.Stride() + head * pass.width;
+    TheMath().attend_grad({pass.At(part.row, part.first, head), dy.data + query, dq + query, nullptr, nullptr, 0, part.row.length},
+                          scratch.Of(slot));
+  });
+  const auto chunks = Parts(rows, kChunk);
+  Pool::The().Run(static_cast<int64_t>(chunks.size()) * heads.key_heads, [&](int64_t i, int slot) {
+    // The first keys are seen by most queries.
+    const Part& part = chunks[chunks.size() - 1 - i / heads.key_heads];
+    sweep(part.row, i % heads.key_heads, part.first, std::min(part.row.length, part.first + kChunk), false, slot);
+  });
+}
+
+void CachedAttention(Call& call, HeadsOf heads) {
+  const auto q = call.In(0), keys = call.In(1), values = call.In(2);
+  const auto positions = call.Integers(3);
+  if (!call.Need(Sound(heads), kNoHeads)) return;
+  const int64_t width = q.width / heads.heads, group = heads.heads / heads.key_heads, lanes = q.rows * heads.key_heads;
+  const int64_t slots = lanes > 0 ? keys.rows / lanes : 0;
+  bool fits = q.width == heads.heads * width && keys.width == width && values.Like(keys) && keys.rows == lanes * slots &&
+              positions.count == q.rows;
+  for (int64_t row = 0; fits && row < q.rows; row++) fits = positions.data[row] >= 0 && positions.data[row] < slots;
+  if (!call.Need(fits, "queries, slots and positions do not fit")) return;
+  float* out = call.Out(0, {q.rows, q.width});
+  if (!call.Good()) return;
+  const Scratch scratch(width);
+  if (!call.Need(static_cast<bool>(scratch), kNoMemory, kResourceExhausted)) return;
+  const auto lane = [&](int64_t i, int slot) {
+    const int64_t row = i / heads.key_heads, first = row * q.width + i % heads.key_heads * group * width;
+    for (int64_t h = 0; h < group; h += kQueries)
+      TheMath().attend({q.data + first + h * width, out + first + h * width, nullptr, width, 0, std::min(kQueries, group - h), width,
+                        keys.data + i * slots * width, values.data + i * slots * width, width, positions.data[row], 0, heads.window},
+                       scratch.Of(slot));
+  };
+  int64_t work = 0;
+  for (int64_t row = 0; row < q.rows; row++) work += positions.data[row] + 1;
+  // Less than some tens of microseconds is not worth waking others.
+  if (work * q.width < (1 << 17))
+    for (int64_t i = 0; i < lanes; i++) lane(i, 0);
+  else
+    Pool::The().Run(lanes, lane);
+}
+
+}  // namespace tunebook
