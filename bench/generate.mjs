@@ -5,21 +5,10 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { median, spread, table } from './numbers.mjs';
 import { peerPython, root, worker } from './peer.mjs';
+import { SHAPES } from './shapes.mjs';
 import { options } from './usage.mjs';
 
-/** SmolLM2-135M. */
-const SHAPE = {
-  vocabSize: 49152,
-  hiddenSize: 576,
-  intermediateSize: 1536,
-  numHiddenLayers: 30,
-  numAttentionHeads: 9,
-  numKeyValueHeads: 3,
-  headDim: 64,
-  maxPositionEmbeddings: 2048,
-  tieWordEmbeddings: true,
-  eosTokenIds: [],
-};
+const SHAPE = { ...SHAPES.smollm2, eosTokenIds: [] };
 const CASES = [
   { rows: 1, prompt: 512 },
   { rows: 16, prompt: 128 },

@@ -6,21 +6,8 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { median, spread, table } from './numbers.mjs';
 import { peerPython, root, worker } from './peer.mjs';
+import { SHAPES } from './shapes.mjs';
 import { options } from './usage.mjs';
-
-/** SmolLM2-135M: 538 MB in float32. */
-export const SMOLLM2_135M = {
-  vocabSize: 49152,
-  hiddenSize: 576,
-  intermediateSize: 1536,
-  numHiddenLayers: 30,
-  numAttentionHeads: 9,
-  numKeyValueHeads: 3,
-  headDim: 64,
-  maxPositionEmbeddings: 8192,
-  ropeTheta: 100_000,
-  tieWordEmbeddings: true,
-};
 
 /** Reading a model's file, loading it here, and transformers' from_pretrained, each in a process of its own, in turn. */
 export async function benchLoad(args) {
@@ -80,7 +67,7 @@ async function randomModel(dir, tunebook, dtype) {
   const { backend, models } = await import(pathToFileURL(tunebook));
   await backend.use('cpu');
   console.error('making a random model of the SmolLM2-135M shape');
-  const model = models.init(SMOLLM2_135M, { seed: 1 });
+  const model = models.init(SHAPES.smollm2, { seed: 1 });
   await model.save(dir, { dtype });
   model.dispose();
   return dir;

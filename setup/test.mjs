@@ -14,7 +14,12 @@ const only = process.argv.slice(2).filter(arg => arg !== '--full');
 
 // What is checked once, on this Node: the same Jupyter, browser and package from outside, whichever Node runs the checks. Everything else
 // (units, invariants, parity, the kernel) runs on all three.
-const ONCE = ['tests/house/**', 'tests/cli/**', 'tests/e2e/**', 'tests/notebooks/**', 'tests/browser/**', 'tests/bench/**'];
+const ONCE = [
+  ...['tests/house/**', 'tests/cli/**', 'tests/e2e/**', 'tests/notebooks/**', 'tests/browser/**', 'tests/bench/**'],
+  // Long, and the same on every Node: killed processes, hundreds of steps, gigabytes streamed.
+  ...['tests/learn/train/kill.test.ts', 'tests/learn/train/packing.test.ts', 'tests/invariants/memory.test.ts'],
+  ...['tests/prepare/data/stream.test.ts', 'tests/prepare/tokens/stream-memory.test.ts'],
+];
 
 const CHROMIUMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 

@@ -65,7 +65,7 @@ function relative(ours: ArrayLike<number>, theirs: ArrayLike<number>): number {
   return off / most;
 }
 
-const [{ here }] = (await usable('native')) as [{ here: boolean }];
+const here = (await usable('native'))[0]!.here;
 describe.skipIf(!here)('fused kernels', () => {
   beforeAll(async () => {
     await use('native');

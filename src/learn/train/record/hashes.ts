@@ -1,12 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../../base/core/index.js';
 import type { Message, Row } from '../../../prepare/data/index.js';
 import type { Template } from '../../../prepare/templates/index.js';
 import type { Tokenizer } from '../../../prepare/tokens/index.js';
+import { hashFile } from '../checkpoints/folder.js';
 import { isConversation } from '../rows.js';
 import type { Schedule } from '../schedules.js';
 import type { TrainRow } from '../types.js';
@@ -96,31 +96,9 @@ export async function hashWeights(parameters: readonly Parameter<tf.Tensor>[]): 
 /** What decides about a model in a folder. */
 const MODEL_FILES = /^(config\.json|.*\.safetensors|.*\.safetensors\.index\.json)$/;
 
-// Hashing a gigabyte takes a second or two, which the steps shall not wait for. Plain JavaScript: it runs from source and from dist.
-const WORKER = `
-const { parentPort, workerData } = require('node:worker_threads');
-const { createHash } = require('node:crypto');
-const fs = require('node:fs');
-const found = {};
-for (const [name, path] of workerData) {
-  const hash = createHash('sha256');
-  const file = fs.openSync(path, 'r');
-  const block = Buffer.allocUnsafe(1 << 20);
-  for (let n; (n = fs.readSync(file, block, 0, block.length, null)) > 0; ) hash.update(block.subarray(0, n));
-  fs.closeSync(file);
-  found[name] = hash.digest('hex');
-}
-parentPort.postMessage(found);`;
-
-/** SHA-256 of the files of a model's folder, in another thread that keeps no process alive. */
+/** SHA-256 of the files of a model's folder. They are read piece by piece beside the run, a millisecond each. */
 export async function hashModelFiles(dir: string): Promise<Record<string, string>> {
-  const names = readdirSync(dir).filter(name => MODEL_FILES.test(name));
-  if (names.length === 0) return {};
-  const worker = new Worker(WORKER, { eval: true, workerData: names.sort().map(name => [name, join(dir, name)]) });
-  worker.unref();
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', () => reject(new Error('the thread ended early')));
-  });
+  const found: Record<string, string> = {};
+  for (const name of readdirSync(dir).sort()) if (MODEL_FILES.test(name)) found[name] = await hashFile(join(dir, name));
+  return found;
 }
