@@ -31,7 +31,7 @@ export interface RopeTable {
  * Angles position · frequency_j for j < headDim/2 (Su et al. 2021).
  *
  * @param positions position of every token in its row
- * @param frequencies radians per position, half as many as a head has turned dimensions; {@link ropeFrequencies}
+ * @param frequencies radians per position, half as many as a head has turned dimensions, e.g. θ^(−2j/headDim)
  * @param scale factor of the whole result: 1/√headDim for queries saves attention a pass of its own
  * @param options `headDim`: where it is more than twice the frequencies, the rest of a head passes through unturned;
  * `turnedScale`: a further factor of the turned part (yarn, longrope)
@@ -131,11 +131,6 @@ export function rotation(
   }
   for (let i = 2 * half; i < width; i++) matrix[i * width + i] = scale;
   return tf.tensor2d(matrix, [width, width]);
-}
-
-/** θ^(−2j/headDim) for j < headDim/2. */
-export function ropeFrequencies(headDim: number, theta: number): Float32Array {
-  return Float32Array.from({ length: headDim / 2 }, (_, j) => theta ** ((-2 * j) / headDim));
 }
 
 /**

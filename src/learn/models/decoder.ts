@@ -42,7 +42,8 @@ export function decode(input: DecoderInput, weights: Weights, config: DecoderCon
   const inside: Recompute = input.recompute ?? ((_, x, part) => part(x, weights));
   let x = embed(input, weights, config);
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
-    const next = tf.tidy(() => inside(names.layer(layer).module, x, (x, weights) => block(x, layer, input, weights, config)));
+    const own = names.layer(layer);
+    const next = tf.tidy(() => inside(own.module, x, (x, weights) => block(x, layer, own, input, weights, config)));
     x.dispose();
     x = next;
   }
@@ -50,8 +51,14 @@ export function decode(input: DecoderInput, weights: Weights, config: DecoderCon
 }
 
 /** One layer: attention and feed-forward, each with its norm, each added to the residual stream. */
-function block(x: tf.Tensor2D, layer: number, input: DecoderInput, weights: Weights, config: DecoderConfig): tf.Tensor2D {
-  const { attention, mlp, ...norms } = modelNames(config).layer(layer);
+function block(
+  x: tf.Tensor2D,
+  layer: number,
+  { attention, mlp, ...norms }: LayerNames,
+  input: DecoderInput,
+  weights: Weights,
+  config: DecoderConfig,
+): tf.Tensor2D {
   const keep = layer === config.numHiddenLayers - 1 ? input.keep : undefined;
 
   // What is not kept for a gradient is freed sub-layer by sub-layer: of 30 layers' intermediates one is enough.

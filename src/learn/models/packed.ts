@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, quote } from '../../base/core/index.js';
 import { gatherRows, type RaggedLayout, type RopeTable, raggedLayout, ropeTable } from '../../base/ops/index.js';
-import { attentionScale, ropeOf } from './attention-settings.js';
+import { byLayer, frequenciesOf } from './attention-settings.js';
 import { segmentLengths } from './batch.js';
 import type { DecoderConfig } from './config/index.js';
 
@@ -124,28 +124,19 @@ interface Tables {
 
 /** Rotations, one pair for each kind of layer. */
 function ropeTables(config: DecoderConfig, positions: readonly number[], length: number): Tables {
-  const made = new Map<unknown, { query: RopeTable; key: RopeTable }>();
-  const byLayer = Array.from({ length: config.numHiddenLayers }, (_, layer) => {
-    const rope = ropeOf(config, layer, length);
+  const tables = byLayer(config, ({ rope, scale }) => {
     if (!rope) return undefined;
-    let tables = made.get(rope.kind);
-    if (!tables) {
-      const options = { headDim: config.headDim, turnedScale: rope.attentionFactor };
-      const table = (heads: number, scale: number) => ropeTable(positions, rope.frequencies, heads, scale, options);
-      tables = {
-        query: table(config.numAttentionHeads, attentionScale(config, layer)),
-        key: table(config.numKeyValueHeads, 1),
-      };
-      made.set(rope.kind, tables);
-    }
-    return tables;
+    const { frequencies, attentionFactor } = frequenciesOf(rope, config, length);
+    const options = { headDim: config.headDim, turnedScale: attentionFactor };
+    const table = (heads: number, factor: number) => ropeTable(positions, frequencies, heads, factor, options);
+    return { query: table(config.numAttentionHeads, scale), key: table(config.numKeyValueHeads, 1) };
   });
   return {
-    of: layer => byLayer[layer],
+    of: layer => tables[layer],
     dispose() {
-      for (const { query, key } of made.values()) {
-        query.dispose();
-        key.dispose();
+      for (const pair of new Set(tables)) {
+        pair?.query.dispose();
+        pair?.key.dispose();
       }
     },
   };

@@ -16,7 +16,6 @@ import {
   raggedLayout,
   rmsNorm,
   rope,
-  ropeFrequencies,
   ropeTable,
   swiglu,
   tokenCrossEntropy,
@@ -68,6 +67,11 @@ function plainPartialRope(x: tf.Tensor, positions: number[]): tf.Tensor {
   const twice = positions.flatMap(p => [p, p]);
   const turned = plainRope(tf.slice(flat, [0, 0], [-1, HEAD_DIM]), twice);
   return tf.reshape(tf.concat([tf.mul(turned, 4 / 3), tf.slice(flat, [0, HEAD_DIM], [-1, 2])], 1), x.shape);
+}
+
+/** θ^(−2j/headDim) for j < headDim/2. */
+function ropeFrequencies(headDim: number, theta: number): Float32Array {
+  return Float32Array.from({ length: headDim / 2 }, (_, j) => theta ** ((-2 * j) / headDim));
 }
 
 function plainRope(x: tf.Tensor, positions: number[]): tf.Tensor {

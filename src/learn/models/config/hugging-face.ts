@@ -5,13 +5,8 @@ import { Fields } from './fields.js';
 import type { DecoderConfig, ModelType } from './types.js';
 
 /** Architectures of decoders, as config.json names them. */
-export function architectures(): string[] {
+function architectures(): string[] {
   return Object.values(FAMILIES).map(family => family.architecture);
-}
-
-/** Whether a config.json is that of a decoder family. */
-export function isDecoder(raw: Record<string, unknown>): boolean {
-  return modelTypeOf(raw) !== undefined;
 }
 
 /** Read Hugging Face's config.json. Throws BadInput, naming the file and key, for what is no decoder of a known family. */

@@ -1,6 +1,3 @@
-export { checkConfig } from './check.js';
-export { ACTIVATION_NAMES, ACTIVATIONS } from './family.js';
-export { Fields } from './fields.js';
-export { architectures, isDecoder, parseConfig, toHuggingFace } from './hugging-face.js';
+export { parseConfig, toHuggingFace } from './hugging-face.js';
 export { decoderConfig, type PartialConfig, type Preset, presetSizes } from './presets.js';
 export type { Activation, DecoderConfig, LayerType, ModelConfig, ModelType, RopeConfig } from './types.js';

@@ -10,7 +10,7 @@ import {
   rotation,
   softcapped,
 } from '../../../base/ops/index.js';
-import { attentionScale, layerWindow, ropeOf } from '../attention-settings.js';
+import { byLayer, frequenciesOf, layerWindow } from '../attention-settings.js';
 import type { DecoderConfig } from '../config/index.js';
 import type { Attend } from '../decoder.js';
 import type { CacheStep } from './cache.js';
@@ -68,27 +68,18 @@ function turning(positions: readonly number[], config: DecoderConfig): (q: tf.Te
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim } = config;
   const length = Math.max(...positions) + 1;
   const narrow = (x: tf.Tensor2D) => tf.reshape(x, [-1, headDim]) as tf.Tensor2D;
-  const made = new Map<string, (q: tf.Tensor2D, k: tf.Tensor2D) => Turned>();
-  const make = (layer: number) => {
-    const scale = attentionScale(config, layer);
-    const turn = ropeOf(config, layer, length);
-    if (!turn) return (q: tf.Tensor2D, k: tf.Tensor2D) => ({ queries: narrow(tf.mul(q, scale)), keys: narrow(k) });
-    const options = { headDim, turnedScale: turn.attentionFactor };
+  const turns = byLayer(config, ({ rope: settings, scale }): ((q: tf.Tensor2D, k: tf.Tensor2D) => Turned) => {
+    if (!settings) return (q, k) => ({ queries: narrow(tf.mul(q, scale)), keys: narrow(k) });
+    const { frequencies, attentionFactor } = frequenciesOf(settings, config, length);
+    const options = { headDim, turnedScale: attentionFactor };
     if (positions.every(position => position === positions[0])) {
       // One position: the rotation is one small matrix for all heads.
-      const [query, key] = [scale, 1].map(factor => rotation(positions[0]!, turn.frequencies, factor, options));
-      return (q: tf.Tensor2D, k: tf.Tensor2D) => ({ queries: matmul(narrow(q), query!), keys: matmul(narrow(k), key!) });
+      const [query, key] = [scale, 1].map(factor => rotation(positions[0]!, frequencies, factor, options));
+      return (q, k) => ({ queries: matmul(narrow(q), query!), keys: matmul(narrow(k), key!) });
     }
-    const table = (count: number, factor: number): RopeTable => ropeTable(positions, turn.frequencies, count, factor, options);
+    const table = (count: number, factor: number): RopeTable => ropeTable(positions, frequencies, count, factor, options);
     const [query, key] = [table(heads, scale), table(keyHeads, 1)];
-    return (q: tf.Tensor2D, k: tf.Tensor2D) => ({ queries: narrow(rope(q, query)), keys: narrow(rope(k, key)) });
-  };
-  const turns = Array.from({ length: config.numHiddenLayers }, (_, layer) => {
-    const local = config.localRope !== undefined && layerWindow(config, layer) !== undefined;
-    const kind = `${local} ${attentionScale(config, layer)}`;
-    const turn = made.get(kind) ?? make(layer);
-    made.set(kind, turn);
-    return turn;
+    return (q, k) => ({ queries: narrow(rope(q, query)), keys: narrow(rope(k, key)) });
   });
   return (q, k, layer) => turns[layer]!(q, k);
 }
