@@ -33,6 +33,8 @@ export class Interrupts {
   /** Serial number of the running cell, or the last. Not its number in the notebook: silent cells have none. */
   #cell = 0;
   #interrupted = false;
+  /** The helper thread's message about the running cell was read. */
+  #heard = false;
   #settle: ((error: Error) => void) | undefined;
   #whenUnshielded: (() => void)[] = [];
 
@@ -62,6 +64,7 @@ export class Interrupts {
     this.#cell++;
     this.#timers.owner = this.#cell;
     this.#interrupted = false;
+    this.#heard = false;
     this.#controller = new AbortController();
     Atomics.store(this.#shared, FLAG, 0);
     Atomics.store(this.#shared, RUNNING, this.#cell);
@@ -83,10 +86,11 @@ export class Interrupts {
 
   /** Throw if the running cell was interrupted and no section is shielded. */
   check(): void {
-    if (Atomics.load(this.#shared, FLAG) === 1 && Atomics.load(this.#shared, SHIELD) === 0) {
-      this.#interrupted = true;
-      throw new KeyboardInterrupt();
-    }
+    if (Atomics.load(this.#shared, FLAG) !== 1 || Atomics.load(this.#shared, SHIELD) > 0) return;
+    this.#interrupted = true;
+    // The flag may be seen before the helper thread's message is read; what the cell's end runs into asks the signal.
+    this.guard(() => this.#controller?.abort(new KeyboardInterrupt()));
+    throw new KeyboardInterrupt();
   }
 
   /** Run the synchronous start of a cell; `run` uses vm with breakOnSigint. */
@@ -201,8 +205,9 @@ export class Interrupts {
 
   #onKnock({ interrupt, ping }: Knock): void {
     Atomics.store(this.#shared, PONG, ping);
-    if (interrupt !== this.#cell || this.#settle === undefined || this.#controller?.signal.aborted) return;
+    if (interrupt !== this.#cell || this.#settle === undefined || this.#heard) return;
     const settle = this.#settle;
+    this.#heard = true;
     this.#controller?.abort(new KeyboardInterrupt());
     this.#unshielded(() => {
       this.#interrupted = true;

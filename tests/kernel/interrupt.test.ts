@@ -38,6 +38,13 @@ const steps = {
     code: `import { host } from ${CORE}; const signal = host()!.signal!; console.log('go'); await sleep(60_000);`,
     ...cut,
   },
+  // The await notices the interrupt before the helper thread's message is read; what the cell then runs into asks the signal.
+  early: {
+    code: `let early: boolean | undefined; console.log('go'); for (const end = Date.now() + 150; Date.now() < end; ) {}
+try { await sleep(60_000) } finally { early = host()!.signal!.aborted }`,
+    ...cut,
+  },
+  earlySeen: { code: 'early' },
   signalSeen: { code: `[signal.aborted, host()!.signal!.aborted]` },
   source: {
     code: `let returned = false; const endless = { [Symbol.asyncIterator]: () => ({ next: () => sleep(5).then(() => ({ done: false, value: 1 })), return: async () => { returned = true; return { done: true as const, value: 0 } } }) };
@@ -84,6 +91,7 @@ describe.skipIf(noJupyter)(`interrupts through jupyter_client ${noJupyter ?? ''}
     'swallow',
     'cleanup',
     'signal',
+    'early',
     'source',
   ] as const)('%s: the cell ends as KeyboardInterrupt', name => {
     expect(done[name].timeout).toBeUndefined();
@@ -99,6 +107,7 @@ describe.skipIf(noJupyter)(`interrupts through jupyter_client ${noJupyter ?? ''}
   it('runs finally blocks, tells the source of a for await, aborts the signal of this cell only', () => {
     expect(stream(done.cleanup)).toContain('cleaned');
     expect(result(done.sourceReturned)).toBe('true');
+    expect(result(done.earlySeen)).toBe('true');
     expect(result(done.signalSeen)).toBe('[ true, false ]');
   });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [dist, json] = process.argv.slice(2);
-const { kind, dir, steps, out, every = 1, die } = JSON.parse(json);
+const { kind, dir, steps, out, every = 1, die, pause = 0 } = JSON.parse(json);
 const { backend, models, train } = await import(pathToFileURL(join(dist, 'index.js')).href);
 await backend.use('native');
 
@@ -45,7 +45,10 @@ const saved = existsSync(dir) && readdirSync(dir).some(name => /^step-\d+$/.test
 const run = saved
   ? await train.resume(dir, { ...options, model })
   : train.sft({ ...options, model, steps, checkpoint: { dir, every, keep: 2 } });
-run.onStep(({ step }) => process.stdout.write(`step ${step}\n`));
+run.onStep(({ step }) => {
+  process.stdout.write(`step ${step}\n`);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
+});
 const history = await run.finish();
 // Seconds and speeds are not the run's.
 if (run.status === 'done')

@@ -45,7 +45,7 @@ describe.skipIf(!native!.here)('a run in a process that is killed', () => {
     const broken = { ...job('full', 'broken', 40), every: 1000 };
     const checkpoints: string[] = [];
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      const child = start(broken);
+      const child = start({ ...broken, pause: 200 });
       await child.begun;
       child.process.kill(signal);
       const ended = await child.ended;

@@ -19,6 +19,8 @@ export interface KillJob {
   every?: number;
   /** Largest file the process may write, in kilobytes (ulimit -f). */
   limit?: number;
+  /** Milliseconds the process rests after every step, so that a run of few steps is still going when it is told something. */
+  pause?: number;
   /** The process kills itself inside the first save at this step or after it. */
   die?: number;
 }
