@@ -157,12 +157,13 @@ function kernel() {
   };
 }
 
-/** The C++ that is compiled into fused kernels: set-up looks at the backend again when it changes. */
-function fusedSources() {
-  const folder = inRoot('src', 'base', 'backend', 'fused');
-  return readdirSync(folder)
-    .sort()
-    .map(name => readFileSync(join(folder, name)));
+/** The C++ of our own that is compiled: set-up looks at the backend again when it changes. */
+function ownSources() {
+  const backend = inRoot('src', 'base', 'backend');
+  const fused = readdirSync(join(backend, 'fused')).sort();
+  return [...fused.map(name => join('fused', name)), join('install', 'signals.ts')].map(path =>
+    readFileSync(join(backend, path)),
+  );
 }
 
 function backend({ retry }) {
@@ -176,7 +177,7 @@ function backend({ retry }) {
       process.versions.node.split('.')[0],
       gpu,
       readFileSync(inRoot('package-lock.json')),
-      ...fusedSources(),
+      ...ownSources(),
     );
   return {
     title: 'backend',

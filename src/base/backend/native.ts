@@ -7,6 +7,7 @@ import { tfjs } from './gradients.js';
 import { inspect } from './install/cache.js';
 import { fusedKernelsPath } from './install/fused.js';
 import { type Recipe, recipeFor } from './install/recipe.js';
+import { holdSignals } from './install/signals.js';
 
 const require = createRequire(import.meta.url);
 
@@ -29,6 +30,8 @@ export interface LoadedNative {
   fused: boolean;
   /** The same in words, one line. */
   fusedNote: string;
+  /** Why signals can reach the threads that compute (see `install/signals.ts`), if so. */
+  signals?: string;
   /** cuda: why no GPU is used. */
   note?: string;
 }
@@ -55,6 +58,7 @@ export function loadNative(kind: 'native' | 'cuda'): LoadedNative {
   // TensorFlow reads this when it is loaded; 2 keeps errors and silences its greetings.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   putBackUtil();
+  const signals = holdSignals();
   let binding: NodeBackend['binding'];
   try {
     binding = loadQuietly(recipe.folder);
@@ -86,6 +90,7 @@ export function loadNative(kind: 'native' | 'cuda'): LoadedNative {
     folder,
     fused: problem === undefined,
     fusedNote: `fused kernels: ${problem ?? 'in use'}`,
+    signals,
     note: kind === 'cuda' && !gpu ? whyNoGpu(folder) : undefined,
   };
   return loaded;

@@ -123,7 +123,7 @@ const starters: Record<BackendName, (reason: string) => Promise<BackendInfo>> = 
 };
 
 async function startNative(name: 'native' | 'cuda', reason: string): Promise<BackendInfo> {
-  const { version, gpu, folder, note, fusedNote } = loadNative(name);
+  const { version, gpu, folder, note, fusedNote, signals } = loadNative(name);
   if (!(await tfjs().setBackend('tensorflow'))) {
     throw new Unavailable({
       problem: `tfjs could not start the ${name} backend`,
@@ -131,7 +131,9 @@ async function startNative(name: 'native' | 'cuda', reason: string): Promise<Bac
     });
   }
   const device = name === 'cuda' ? [gpu ? 'computes on the GPU' : `computes on the CPU: ${note}`] : [];
-  return { name, tfjsName: 'tensorflow', reason, version, details: [`TensorFlow ${version} in ${folder}`, ...device, fusedNote] };
+  const details = [`TensorFlow ${version} in ${folder}`, ...device, fusedNote];
+  if (signals) details.push(`a signal in the middle of a product may end this process: ${signals}`);
+  return { name, tfjsName: 'tensorflow', reason, version, details };
 }
 
 /**

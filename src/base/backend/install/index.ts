@@ -3,6 +3,7 @@ import { inspect, verify } from './cache.js';
 import { installFusedKernels } from './fused.js';
 import { type Installed, type InstallOptions, install } from './install.js';
 import { recipeFor } from './recipe.js';
+import { installSignals } from './signals.js';
 
 export { cacheRoot } from './cache.js';
 export { fusedKernelsPath } from './fused.js';
@@ -15,6 +16,7 @@ export type { Installed, InstallOptions } from './install.js';
 export async function installNative(options: InstallOptions = {}): Promise<Installed> {
   const recipe = recipeFor('native');
   const installed = await install(recipe, options);
+  await installSignals();
   try {
     if (await installFusedKernels(recipe)) options.onStep?.('compiled the fused kernels');
   } catch (error) {
@@ -37,7 +39,9 @@ export async function installCuda(options: InstallOptions & { cudaLibraries?: bo
     options.onStep?.(
       `NVIDIA's libraries are left out (${'missing' in driver ? driver.missing : 'as asked'}): it will compute on the CPU`,
     );
-  return install(recipeFor('cuda', undefined, { cudaLibraries: libraries }), options);
+  const installed = await install(recipeFor('cuda', undefined, { cudaLibraries: libraries }), options);
+  await installSignals();
+  return installed;
 }
 
 /**
