@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { alpacaLike } from './alpaca-like.mjs';
+import { builtDist } from './built.mjs';
 import { multiply } from './encode-rows.mjs';
 import { spread, table } from './numbers.mjs';
 import { peerPython, root, worker } from './peer.mjs';
@@ -24,11 +24,7 @@ export async function benchEncode(args) {
   });
   const [count, rounds, workers] = [number('rows'), number('rounds'), number('workers')];
   const python = values['no-peer'] ? undefined : peerPython(values.python);
-  const dist = resolve(values.dist ?? join(root, 'dist'));
-  if (!values.dist) {
-    const built = spawnSync(process.execPath, [join(root, 'setup', 'build.mjs'), '--if-stale'], { stdio: 'inherit' });
-    if (built.status !== 0) throw new Error('the build failed');
-  }
+  const dist = builtDist(values.dist);
   const work = join(root, '.cache', `bench-encode-${process.pid}`);
   await mkdir(work, { recursive: true });
   try {

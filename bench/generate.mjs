@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { builtDist } from './built.mjs';
 import { median, spread, table } from './numbers.mjs';
 import { peerPython, root, worker } from './peer.mjs';
 import { SHAPES } from './shapes.mjs';
@@ -28,11 +28,7 @@ export async function benchGenerate(args) {
   });
   const [newTokens, repeats, rounds] = [number('tokens'), number('repeats'), number('rounds')];
   const python = values['no-peer'] ? undefined : peerPython(values.python);
-  const dist = resolve(values.dist ?? join(root, 'dist'));
-  if (!values.dist) {
-    const built = spawnSync(process.execPath, [join(root, 'setup', 'build.mjs'), '--if-stale'], { stdio: 'inherit' });
-    if (built.status !== 0) throw new Error('the build failed');
-  }
+  const dist = builtDist(values.dist);
   const work = join(root, '.cache', `bench-generate-${process.pid}`);
   try {
     const job = await prepare(work, dist, { newTokens, repeats, backend: values.backend });

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { builtDist } from './built.mjs';
 import { median, spread, table } from './numbers.mjs';
 import { peerPython, root, worker } from './peer.mjs';
 import { SHAPES } from './shapes.mjs';
@@ -23,11 +23,7 @@ export async function benchLoad(args) {
   });
   const rounds = number('rounds');
   const python = values['no-peer'] ? undefined : peerPython(values.python);
-  const dist = resolve(values.dist ?? join(root, 'dist'));
-  if (!values.dist) {
-    const built = spawnSync(process.execPath, [join(root, 'setup', 'build.mjs'), '--if-stale'], { stdio: 'inherit' });
-    if (built.status !== 0) throw new Error('the build failed');
-  }
+  const dist = builtDist(values.dist);
   const tunebook = join(dist, 'index.js');
   const work = await mkdtemp(join(tmpdir(), 'tunebook-bench-load-'));
   try {

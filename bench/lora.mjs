@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { builtDist } from './built.mjs';
 import { median, spread, table } from './numbers.mjs';
 import { root, worker } from './peer.mjs';
 import { SHAPES } from './shapes.mjs';
@@ -26,11 +26,7 @@ export async function benchLora(args) {
   });
   const [steps, rounds, batch, length] = [number('steps'), number('rounds'), number('batch'), number('length')];
   const rank = number('rank');
-  const dist = resolve(values.dist ?? join(root, 'dist'));
-  if (!values.dist) {
-    const built = spawnSync(process.execPath, [join(root, 'setup', 'build.mjs'), '--if-stale'], { stdio: 'inherit' });
-    if (built.status !== 0) throw new Error('the build failed');
-  }
+  const dist = builtDist(values.dist);
   const work = join(root, '.cache', `bench-lora-${process.pid}`);
   try {
     const tunebook = join(dist, 'index.js');

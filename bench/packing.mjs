@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { alpacaLike } from './alpaca-like.mjs';
+import { builtDist } from './built.mjs';
 import { median, spread, sum, table } from './numbers.mjs';
-import { root } from './peer.mjs';
 import { options } from './usage.mjs';
 
 const WARM = 3;
@@ -20,11 +19,7 @@ export async function benchPacking(args) {
     dist: { type: 'string' },
   });
   const [steps, rounds, batch, length] = ['steps', 'rounds', 'batch', 'length'].map(number);
-  const dist = resolve(values.dist ?? join(root, 'dist'));
-  if (!values.dist) {
-    const built = spawnSync(process.execPath, [join(root, 'setup', 'build.mjs'), '--if-stale'], { stdio: 'inherit' });
-    if (built.status !== 0) throw new Error('the build failed');
-  }
+  const dist = builtDist(values.dist);
   const tunebook = await import(pathToFileURL(join(dist, 'index.js')));
   const { backend, data, models, Random, tokens, train } = tunebook;
   const info = await backend.use(values.backend);

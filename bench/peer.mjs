@@ -7,7 +7,7 @@ import { BadUsage } from './usage.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 export const root = dirname(here);
 const venv = join(root, '.venv-bench');
-const venvPython = process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python');
+export const venvPython = process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python');
 
 /** The Python that has the peers: --python, TUNEBOOK_PEER_PYTHON or .venv-bench. */
 export function peerPython(given) {

@@ -1,16 +1,14 @@
-import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { alpacaLike } from './alpaca-like.mjs';
+import { builtDist } from './built.mjs';
 import { median, spread, sum, table } from './numbers.mjs';
 import { peerPython, root, worker } from './peer.mjs';
 import { describeShape, SHAPES } from './shapes.mjs';
 import { BadUsage, options } from './usage.mjs';
 
-/** Steps before the timed ones: allocators, thread pools and caches settle. */
-const WARM = 3;
 /** Sides by the name of their worker. */
 const SIDES = {
   ours: 'sft-ours.mjs',
@@ -23,6 +21,8 @@ export async function benchSft(args) {
   const { values, number } = options(args, {
     data: { type: 'string' },
     steps: { type: 'string', default: '20' },
+    // Steps before the timed ones: allocators, thread pools and caches settle.
+    warm: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '3' },
     batch: { type: 'string', default: '8' },
     backend: { type: 'string', default: 'native' },
@@ -35,23 +35,19 @@ export async function benchSft(args) {
     json: { type: 'string' },
     dist: { type: 'string' },
   });
-  const [steps, rounds, batch] = [number('steps'), number('rounds'), number('batch')];
+  const [steps, warm, rounds, batch] = [number('steps'), number('warm'), number('rounds'), number('batch')];
   const shape = SHAPES[values.shape];
   if (!shape) throw new BadUsage(`--shape is one of ${Object.keys(SHAPES).join(', ')}, found "${values.shape}"`);
   if (values.loop && values.lora) throw new BadUsage('--loop trains all weights: leave --lora out');
   const length = values.length && number('length');
   const lora = values.lora && number('lora');
   const python = values['no-peer'] ? undefined : peerPython(values.python);
-  const dist = resolve(values.dist ?? join(root, 'dist'));
-  if (!values.dist) {
-    const built = spawnSync(process.execPath, [join(root, 'setup', 'build.mjs'), '--if-stale'], { stdio: 'inherit' });
-    if (built.status !== 0) throw new Error('the build failed');
-  }
+  const dist = builtDist(values.dist);
 
   const work = join(root, '.cache', `bench-sft-${process.pid}`);
   try {
     const job = await prepare(work, dist, {
-      ...{ data: values.data, batch, steps: steps + WARM, backend: values.backend },
+      ...{ data: values.data, batch, steps: steps + warm, warm, backend: values.backend },
       ...{ shape, length, lora },
     });
     const file = join(work, 'job.json');
@@ -68,7 +64,7 @@ export async function benchSft(args) {
             ? await worker(process.execPath, [script, file])
             : await worker(python, [script, file], { OMP_NUM_THREADS: String(job.threads) });
         results[side].push(result);
-        console.error(`round ${round + 1}/${rounds} ${side}: ${median(timed(result)).toFixed(0)} ms a step`);
+        console.error(`round ${round + 1}/${rounds} ${side}: ${median(timed(job, result)).toFixed(0)} ms a step`);
       }
     }
     const report = summarise(job, results);
@@ -80,7 +76,7 @@ export async function benchSft(args) {
 }
 
 /** Tokenizer, encoded rows and model directory that both sides read. */
-async function prepare(work, dist, { data, batch, steps, backend, shape, length, lora }) {
+async function prepare(work, dist, { data, batch, steps, warm, backend, shape, length, lora }) {
   const tunebook = join(dist, 'index.js');
   const { backend: backends, data: reading, models, Random, tokens } = await import(pathToFileURL(tunebook));
   const rows = await reading.readRows(data ? resolve(data) : alpacaLike(Random));
@@ -114,6 +110,7 @@ async function prepare(work, dist, { data, batch, steps, backend, shape, length,
     rows: flat.map(({ ids, labels }) => ({ ids, labels })),
     batch,
     steps,
+    warm,
     threads: availableParallelism(),
     // SFTConfig's own defaults, but for a learning rate that suits a model from scratch.
     learningRate: 5e-4,
@@ -139,24 +136,24 @@ function ofLength(rows, length) {
 }
 
 /** Times of the steps that count: ms[i] belongs to step i + 1 (0-based), the first step has no time. */
-const timed = result => result.ms.slice(WARM - 1);
+const timed = (job, result) => result.ms.slice(job.warm - 1);
 
 function summarise(job, results) {
   const batches = [];
-  for (let i = WARM * job.batch; i < job.rows.length; i += job.batch) batches.push(job.rows.slice(i, i + job.batch));
+  for (let i = job.warm * job.batch; i < job.rows.length; i += job.batch) batches.push(job.rows.slice(i, i + job.batch));
   const labels = row => row.labels.filter((label, t) => t > 0 && label !== -100).length;
   const tokens = sum(batches.flat().map(row => row.ids.length));
   const labelTokens = sum(batches.flat().map(labels));
   const padded = sum(batches.map(rows => rows.length * Math.max(...rows.map(row => row.ids.length))));
   const flop = sum(batches.map(rows => flopOf(job, rows, labels))) / batches.length;
-  const perSecond = (count, result) => (count * 1000) / sum(timed(result));
+  const perSecond = (count, result) => (count * 1000) / sum(timed(job, result));
   const column = (name, side) => {
     const all = results[side];
     const each = f => all.map(f);
     return [
       name,
-      spread(each(r => median(timed(r)))),
-      Math.min(...each(r => Math.min(...timed(r)))).toFixed(0),
+      spread(each(r => median(timed(job, r)))),
+      Math.min(...each(r => Math.min(...timed(job, r)))).toFixed(0),
       spread(each(r => perSecond(tokens, r))),
       spread(
         each(r => perSecond(labelTokens, r)),
@@ -164,7 +161,7 @@ function summarise(job, results) {
       ),
       spread(each(r => r.peakBytes / 1e6)),
       spread(each(r => r.matmul)),
-      spread(each(r => (flop / median(timed(r)) / 1e6 / r.matmul) * 100)),
+      spread(each(r => (flop / median(timed(job, r)) / 1e6 / r.matmul) * 100)),
     ];
   };
   const heads = ['', 'ms/step', 'fastest', 'tokens/s', 'label-tokens/s', 'peak MB', 'matmul GFLOP/s', '% of it'];
@@ -172,7 +169,7 @@ function summarise(job, results) {
     .filter(side => results[side].length)
     .map(side => column(results[side][0].engine, side));
   const lines = [
-    `${describeShape(job.shape)}, float32${job.lora ? `, LoRA rank ${job.lora} on every linear module` : ''}; ${job.data}; batch ${job.batch}, ${job.steps - WARM} timed steps`,
+    `${describeShape(job.shape)}, float32${job.lora ? `, LoRA rank ${job.lora} on every linear module` : ''}; ${job.data}; batch ${job.batch}, ${job.steps - job.warm} timed steps`,
     `${(tokens / batches.length).toFixed(0)} tokens and ${(labelTokens / batches.length).toFixed(0)} label tokens a step; padding in the peer's batches ${((1 - tokens / padded) * 100).toFixed(1)} %; ${(flop / 1e9).toFixed(1)} GFLOP a step without padding`,
     `${cpus()[0]?.model ?? 'unknown processor'}, ${job.threads} threads, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`,
     '',

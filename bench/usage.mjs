@@ -4,7 +4,8 @@ export const usage = `npm run bench -- setup                 install the Python 
 npm run bench -- sft [options]         supervised fine-tuning beside TRL's SFTTrainer
 
   --data FILE        Alpaca-format JSON or JSONL; default: generated rows of the same kind
-  --steps N          optimizer steps timed per round (default 20; 3 more before them are not timed)
+  --steps N          optimizer steps timed per round (default 20)
+  --warm N           steps before them that are not timed (default 3)
   --rounds N         alternations of ours and the peer (default 3)
   --batch N          rows of a batch (default 8)
   --shape NAME       small (default: 6.8 M weights) or smollm2 (SmolLM2-135M's shape)
@@ -52,7 +53,32 @@ npm run bench -- generate [options]    prefill and decode beside transformers' g
 
   --tokens N         new tokens a row (default 64)
   --repeats N        times a process measures (default 3)
-  --rounds, --backend, --python, --no-peer, --dist, --json as above`;
+  --rounds, --backend, --python, --no-peer, --dist, --json as above
+
+npm run bench -- cost [options]        time and memory of a step against length, batch, layers and vocabulary: table and figure
+
+  --peers LIST       trl,torch (default), or one of them
+  --steps N          timed steps a point (default 5; 2 more before them)
+  --rounds N         times every point is measured (default 1)
+  --out DIR          gets cost.json, cost.png and cost.vl.json (default runs/bench)
+  --draw FILE        measure nothing: draw the figure of this cost.json
+  --backend, --python, --no-peer, --dist as above
+
+npm run bench -- display [options]     a training run with its live chart beside one without, in turns
+
+  --shape NAME       as above
+  --pairs N          pairs of blocks, one with the chart and one without (default 12)
+  --block N          steps of a block (default 20)
+  --batch, --length, --backend, --dist, --json as above
+
+npm run bench -- kernel [options]      our Jupyter kernel beside tslab, Deno's and ipykernel, through jupyter_client
+
+  --rounds N         new kernels of each kind, in turn (default 5)
+  --repeats N        requests timed in each (default 30)
+  --only LIST        of tunebook,tslab,deno,ipykernel
+  --jupyter PATH     Python with jupyter_client and ipykernel (default: .venv)
+  --deno PATH        Deno (default: beside the peers' Python, else the one on the PATH)
+  --dist, --json as above`;
 
 /** A command line that cannot be understood; the message is followed by the usage. */
 export class BadUsage extends Error {}

@@ -25,6 +25,7 @@ export function jupyterEnvironment(base = inRoot('.cache', 'jupyter')) {
     JUPYTERLAB_SETTINGS_DIR: join(base, 'lab', 'settings'),
     JUPYTERLAB_WORKSPACES_DIR: join(base, 'lab', 'workspaces'),
     IPYTHONDIR: join(base, 'ipython'),
+    TUNEBOOK_HISTORY: join(base, 'history.jsonl'),
     JUPYTER_PREFER_ENV_PATH: '1',
   };
 }

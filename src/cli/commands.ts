@@ -29,6 +29,10 @@ const COMMANDS: Record<string, Command> = {
     summary: 'list, show, compare and repeat recorded runs: runs [DIR] | show RUN | diff RUN RUN | again RUN',
     run: async args => (await import('./runs.js')).runsCommand(args),
   },
+  export: {
+    summary: 'one HTML file of an executed notebook, with its charts alive, that works offline: export NOTEBOOK.ipynb',
+    run: async args => (await import('./export.js')).exportCommand(args),
+  },
   inspect: {
     summary: 'show how instructions are rendered, tokenised and masked: inspect FILE',
     run: async args => (await import('./inspect.js')).inspectCommand(args),

@@ -1,11 +1,18 @@
 import { parseArgs } from 'node:util';
 import { BadInput } from '../base/core/index.js';
-import { installKernelspec, installTslabKernelspec, kernelspecs, pythonPrefix, uninstallKernelspec } from '../kernel/index.js';
+import {
+  installDenoKernelspec,
+  installKernelspec,
+  installTslabKernelspec,
+  kernelspecs,
+  pythonPrefix,
+  uninstallKernelspec,
+} from '../kernel/index.js';
 
-const USAGE = `tunebook kernel install   [--python PATH | --prefix DIR] [--tslab]   put the kernelspec where that Jupyter finds it
-tunebook kernel uninstall [--python PATH | --prefix DIR]             take it away
-tunebook kernel list      [--python PATH | --prefix DIR]             show the kernelspecs there
-Default: --python .venv/bin/python
+const USAGE = `tunebook kernel install   [--python PATH | --prefix DIR] [--tslab] [--deno]   put the kernelspec where that Jupyter finds it
+tunebook kernel uninstall [--python PATH | --prefix DIR]                      take it away
+tunebook kernel list      [--python PATH | --prefix DIR]                      show the kernelspecs there
+Default: --python .venv/bin/python. With --tslab and --deno also those kernels as they come, to compare.
 `;
 
 /** `tunebook kernel …`: install, remove and list kernelspecs. Returns the exit code. */
@@ -21,6 +28,7 @@ export async function kernelCommand(args: string[]): Promise<number> {
     case 'install':
       process.stdout.write(`Installed the kernel "tunebook": ${await installKernelspec({ prefix })}\n`);
       if (values.tslab) process.stdout.write(`Installed the kernel "tslab": ${await installTslabKernelspec({ prefix })}\n`);
+      if (values.deno) process.stdout.write(`Installed the kernel "deno": ${await installDenoKernelspec({ prefix })}\n`);
       return 0;
     case 'uninstall': {
       const removed = await uninstallKernelspec({ prefix });
@@ -52,6 +60,7 @@ function parse(args: string[]) {
         python: { type: 'string' },
         prefix: { type: 'string' },
         tslab: { type: 'boolean' },
+        deno: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     });

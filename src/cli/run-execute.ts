@@ -49,6 +49,8 @@ export async function execute({ python, script, notebook, output, timeout, scrat
     JUPYTER_DATA_DIR: jupyter('data'),
     JUPYTER_RUNTIME_DIR: jupyter('runtime'),
     IPYTHONDIR: jupyter('ipython'),
+    // What a notebook runs is not what its user typed.
+    TUNEBOOK_HISTORY: 'off',
     JUPYTER_PREFER_ENV_PATH: '1',
   };
   const child = spawn(python, [script, notebook, output, String(timeout)], {

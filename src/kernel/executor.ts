@@ -1,44 +1,100 @@
-// The process that runs the cells, started by process.ts with pipes at EVENTS_FD and INTERRUPT_FD.
-import { setHost, Unavailable } from '../base/core/index.js';
+// The process that runs the cells, started by process.ts with pipes at EVENTS_FD, INTERRUPT_FD and ANSWER_FD.
+import { format } from 'node:util';
+import { setHost } from '../base/core/index.js';
+import { Asking, type AskOptions } from './asking.js';
 import { CellRunner, tslabModule } from './cell.js';
-import type { ToExecutor } from './channel.js';
+import { CellEnd } from './cell-end.js';
+import type { CellOutcome, ToExecutor } from './channel.js';
+import { Children } from './children.js';
+import { Comms } from './comms.js';
 import { Interrupts, KeyboardInterrupt } from './interrupt.js';
+import { isComplete } from './is-complete.js';
 import { Language } from './language.js';
+import { Leftovers } from './leftovers.js';
 import { Modules } from './modules.js';
 import { Output } from './output.js';
-import { CellTimers } from './timers.js';
+import { Repair } from './repair.js';
+import { CellTimers, own } from './timers.js';
 import { CellSources, errorContent } from './traceback.js';
 
-const folder = process.cwd();
-const output = new Output();
-const timers = new CellTimers();
-const interrupts = new Interrupts(timers);
-const sources = new CellSources(folder);
+/** Requests whose repetition is recognised. */
+const REMEMBERED = 10_000;
 
-function answer(message: ToExecutor): unknown {
+const folder = process.cwd();
+const exit = process.exit.bind(process);
+const received = new Set<number>();
+let running = 0;
+const timers = new CellTimers();
+const repair = new Repair();
+const interrupts: Interrupts = new Interrupts(timers, () => {
+  repair.run();
+  output.send({ type: 'forced' });
+});
+const output = new Output(
+  () => timers.owner,
+  write => interrupts.shield(write),
+  () => interrupts.interrupted,
+);
+const children = new Children(() => timers.owner);
+const leftovers = new Leftovers(() => timers.owner);
+const sources = new CellSources(folder);
+const cellEnd = new CellEnd();
+const comms = new Comms(event => output.send({ type: 'comm', ...event }), report('Uncaught exception'));
+const asking = new Asking(question => output.send({ type: 'question', ...question }), interrupts);
+
+function answer(message: Exclude<ToExecutor, { type: 'execute' | 'comm' }>): unknown {
   switch (message.type) {
-    case 'execute':
-      return runner.run(message);
     case 'isComplete':
-      return language.isComplete(message.code);
-    case 'complete': {
-      const { start, end, candidates } = language.complete(runner.declarations, message.code, message.position);
-      return { status: 'ok', cursor_start: start, cursor_end: end, matches: candidates, metadata: {} };
-    }
+      return isComplete(language.ts, message.code);
+    case 'complete':
+      return { status: 'ok', ...language.complete(message.code, message.position) };
     case 'inspect': {
-      const text = language.inspect(runner.declarations, message.code, message.position);
-      return { status: 'ok', found: text !== undefined, data: text === undefined ? {} : { 'text/plain': text }, metadata: {} };
+      const data = language.inspect(message.code, message.position, message.detail);
+      return { status: 'ok', found: data !== undefined, data: data ?? {}, metadata: {} };
     }
+    case 'answer':
+      return asking.answered(message.answer);
     case 'shutdown':
-      process.exit(0);
+      exit(0);
   }
 }
 
-async function onMessage(message: ToExecutor): Promise<void> {
+function execute(message: Extract<ToExecutor, { type: 'execute' }>): void {
+  interrupts.putRight();
+  repair.begin();
+  running = message.serial;
+  runner.run(message, (outcome: CellOutcome) => {
+    if (outcome.status === 'ok') {
+      if (outcome.result) outcome.result.data = output.limited(outcome.result.data);
+    } else if (outcome.interrupted) {
+      children.interrupt(message.serial);
+      const tell = (text: string) => output.send({ type: 'stream', cell: message.serial, name: 'stderr', text });
+      leftovers.watch(message.serial, () => running !== 0, tell);
+    }
+    running = 0;
+    output.send({ type: 'reply', id: message.id, value: outcome });
+  });
+}
+
+function onMessage(message: ToExecutor): void {
+  // What had no answer when code was stopped by force is asked again.
+  if (message.id > 0 && received.has(message.id)) return;
+  // In a guard: it is not taken as received by a main thread that is about to be stopped.
+  interrupts.guard(() => received.add(message.id));
+  if (received.size > REMEMBERED) received.delete(received.values().next().value!);
+  if (message.type === 'execute') {
+    execute(message);
+    return;
+  }
+  if (message.type === 'comm') {
+    // Handlers are user code, so an interrupt may cut them: the reply is on its way before they run.
+    own.setImmediate(() => output.send({ type: 'reply', id: message.id, value: undefined }));
+    comms.receive(message);
+    return;
+  }
   let value: unknown;
   try {
-    const pending = message.type === 'execute' ? answer(message) : interrupts.guard(() => answer(message));
-    value = await pending;
+    value = interrupts.guard(() => answer(message));
   } catch (error) {
     value = { status: 'error', interrupted: false, ...errorContent(error, sources) };
   }
@@ -55,37 +111,58 @@ function report(what: string): (error: unknown) => void {
 }
 
 output.capture();
+// Node's would show the frames of the kernel, and the cell's as they were compiled.
+console.trace = (...args: unknown[]) => {
+  const trace = new Error(format(...args));
+  trace.name = 'Trace';
+  Error.captureStackTrace(trace, console.trace);
+  console.error(errorContent(trace, sources).traceback.join('\n'));
+};
 process.on('uncaughtException', report('Uncaught exception'));
 process.on('unhandledRejection', report('Unhandled rejection'));
-process.on('exit', code => output.send({ type: 'exit', code }));
-// SIGINT reaches cells through vm's breakOnSigint only.
+process.exit = (code?: number | string | null): never => {
+  output.send({ type: 'exit', code: Number(code ?? process.exitCode ?? 0) });
+  return exit(code);
+};
+// An interrupt is a message; the signal means nothing here.
 process.on('SIGINT', () => {});
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', () => exit(0));
 setHost({
   name: 'tunebook',
   display: (bundle, options) => output.display(bundle, options),
-  clear: (wait = false) => output.send({ type: 'clear', wait }),
+  clear: (wait = false) => output.clear(wait),
   get signal() {
     return interrupts.signal;
   },
   shield: section => interrupts.shield(section),
+  onCellEnd: task => cellEnd.add(task),
+  comm: (target, data, extras) => comms.open(target, data, extras),
+  onComm: (target, handler) => comms.onOpen(target, handler),
+  page: data => output.send({ type: 'page', data }),
 });
 
-const modules = new Modules(folder, specifier =>
+const language = new Language(folder);
+const builtin = (specifier: string) =>
   specifier === 'tslab'
     ? tslabModule(({ data, transient }, update) => output.display(data, { displayId: transient?.display_id, update }))
-    : undefined,
+    : undefined;
+const modules = new Modules({ folder, language, interrupts, sources, builtin });
+const runner = new CellRunner(language, modules, interrupts, sources, cellEnd);
+timers.install(
+  () => interrupts.signal,
+  () => interrupts.ticksStopped,
 );
-const language = new Language();
-const runner = new CellRunner(language, modules, interrupts, sources);
-timers.install(() => interrupts.signal);
-process.on('message', message => void onMessage(message as ToExecutor));
-Object.defineProperty(globalThis, 'prompt', {
-  configurable: true,
-  value: () => {
-    throw new Unavailable({ problem: 'a cell cannot ask for input here yet', fix: 'put the value into the cell' });
-  },
-});
+children.install(interrupts, output);
+leftovers.install();
+process.on('message', message => onMessage(message as ToExecutor));
+// Their types: globals.ts.
+for (const [name, value] of Object.entries({
+  prompt: (message?: unknown, fallback?: unknown) => asking.prompt(message, fallback),
+  ask: (message?: unknown, options?: AskOptions) => asking.ask(message, options),
+})) {
+  Object.defineProperty(globalThis, name, { configurable: true, writable: true, enumerable: true, value });
+}
 // Libraries that ask whether they were forked (`process.send`) must not talk on our channel.
 process.send = undefined;
 output.send({ type: 'ready' });
+own.setImmediate(() => interrupts.guard(() => language.warmUp()));

@@ -1,1 +1,8 @@
-export { installKernelspec, installTslabKernelspec, kernelspecs, pythonPrefix, uninstallKernelspec } from './install.js';
+export {
+  installDenoKernelspec,
+  installKernelspec,
+  installTslabKernelspec,
+  kernelspecs,
+  pythonPrefix,
+  uninstallKernelspec,
+} from './install.js';

@@ -23,10 +23,12 @@ export function kernelInfo(): Record<string, unknown> {
       codemirror_mode: { name: 'javascript', mode: 'typescript', typescript: true },
       nbconvert_exporter: 'script',
     },
-    banner: `tunebook ${version}: TypeScript ${typescript} on Node ${process.versions.node}`,
+    banner: `tunebook ${version}: TypeScript ${typescript} on Node ${process.versions.node}
+Cells are type-checked; await and imports of any package work at the top level; an interrupt keeps the variables.`,
     debugger: false,
     help_links: [
       { text: 'TypeScript', url: 'https://www.typescriptlang.org/docs/' },
+      { text: 'Node.js', url: 'https://nodejs.org/docs/latest/api/' },
       { text: 'TensorFlow.js', url: 'https://js.tensorflow.org/api/latest/' },
       { text: 'Vega-Lite', url: 'https://vega.github.io/vega-lite/docs/' },
       { text: 'Arquero', url: 'https://idl.uw.edu/arquero/' },

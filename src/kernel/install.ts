@@ -21,7 +21,7 @@ export interface InstalledSpec {
 }
 
 /** The kernelspecs this package brings; templates lie in `kernels/`. */
-export type SpecName = 'tunebook' | 'tslab';
+export type SpecName = 'tunebook' | 'tslab' | 'deno';
 
 const TEMPLATES = fileURLToPath(new URL('../../kernels/', import.meta.url));
 const kernelsOf = (prefix: string) => join(resolve(prefix), 'share', 'jupyter', 'kernels');
@@ -38,6 +38,22 @@ export async function installKernelspec({ prefix }: InstallOptions): Promise<str
 export async function installTslabKernelspec({ prefix }: InstallOptions): Promise<string> {
   const tslab = dirname(createRequire(import.meta.url).resolve('tslab/package.json'));
   return install('tslab', prefix, join(tslab, 'bin', 'tslab'));
+}
+
+/**
+ * Install the kernelspec of Deno's own kernel beside it, to compare: `deno` is the program or its path. Returns its folder.
+ * Throws `Unavailable` where no such program runs.
+ */
+export async function installDenoKernelspec({ prefix }: InstallOptions, deno: string = 'deno'): Promise<string> {
+  const { status, stdout, error } = spawnSync(deno, ['eval', 'console.log(Deno.execPath())'], { encoding: 'utf8' });
+  if (status !== 0) {
+    throw new Unavailable({
+      problem: `"${deno}" does not run as Deno`,
+      found: error?.message ?? `exit code ${status}`,
+      fix: 'install Deno (`npm install deno`, or deno.com), or name the program',
+    });
+  }
+  return install('deno', prefix, stdout.trim());
 }
 
 /** Remove a kernelspec; false when there was none. */
@@ -89,7 +105,7 @@ async function install(name: SpecName, prefix: string, main: string): Promise<st
     await writeFileAtomic(join(target, file), await readFile(join(template, file)));
   }
   const spec = JSON.parse(await readFile(join(template, 'kernel.json'), 'utf8')) as { argv: string[] };
-  spec.argv = spec.argv.map(each => each.replace('{node}', process.execPath).replace('{main}', main));
+  spec.argv = spec.argv.map(each => each.replace('{node}', () => process.execPath).replace('{main}', () => main));
   await writeFileAtomic(join(target, 'kernel.json'), `${JSON.stringify(spec, null, 2)}\n`);
   return target;
 }

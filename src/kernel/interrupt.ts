@@ -1,6 +1,22 @@
 import { Worker } from 'node:worker_threads';
-import { FLAG, IN_VM, type Knock, PONG, RUNNING, SHIELD, SLOTS } from './shared.js';
-import { type CellTimers, own } from './timers.js';
+import {
+  type Background,
+  CALM,
+  CHILD,
+  FLAG,
+  FORCE,
+  FORCED,
+  HOLD,
+  type Knock,
+  NO_TICKS,
+  PASSED,
+  PONG,
+  RUNNING,
+  SLOTS,
+  WANTED,
+} from './shared.js';
+import { isThenable, Shield } from './shield.js';
+import type { CellTimers } from './timers.js';
 
 /** What an interrupted cell throws. */
 export class KeyboardInterrupt extends Error {
@@ -15,6 +31,9 @@ export class KeyboardInterrupt extends Error {
 /** Milliseconds an interrupted cell has to end by itself (its `finally` blocks) before the kernel ends it. */
 const GRACE = 250;
 
+/** Milliseconds to wait for word that an output is passed on; longer than it takes under any load but a stopped process. */
+const PASSING = 2000;
+
 interface Waiter {
   owner: number;
   reject(error: Error): void;
@@ -24,10 +43,15 @@ interface Waiter {
  * The main thread's part of an interrupt (the helper thread is watchdog.ts). In order: every `await` of cell code throws and
  * the cell's AbortSignal aborts; a main thread that does not answer is stopped by force; then the kernel ends the cell itself
  * and drops the timers the cell made. A shielded section defers all of it to its end, except for the AbortSignal.
+ *
+ * The helper thread repeats its message until the cell is over, so one that a forced stop swallowed is not missed.
  */
 export class Interrupts {
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SLOTS));
+  readonly #shield: Shield = new Shield(this.#shared, () => this.#advance());
   readonly #timers: CellTimers;
+  readonly #onForced: () => void;
+  readonly #helper: Worker;
   readonly #waiters = new Set<Waiter>();
   #controller: AbortController | undefined;
   /** Serial number of the running cell, or the last. Not its number in the notebook: silent cells have none. */
@@ -35,18 +59,24 @@ export class Interrupts {
   #interrupted = false;
   /** The helper thread's message about the running cell was read. */
   #heard = false;
-  #settle: ((error: Error) => void) | undefined;
-  #whenUnshielded: (() => void)[] = [];
+  /** When the awaits of the running cell were made to throw. */
+  #cutAt: number | undefined;
+  #settle: (() => void) | undefined;
+  #advancing = false;
+  /** Interrupted cells whose timers are dropped when the last shielded section has ended: it may need one. */
+  readonly #leftovers = new Set<number>();
 
-  constructor(timers: CellTimers) {
+  /** @param onForced called some time after code on the main thread was stopped by force: none of its `finally` blocks ran. */
+  constructor(timers: CellTimers, onForced: () => void) {
     this.#timers = timers;
-    const helper = new Worker(new URL('./watchdog.js', import.meta.url), {
+    this.#onForced = onForced;
+    this.#helper = new Worker(new URL('./watchdog.js', import.meta.url), {
       workerData: this.#shared,
       execArgv: [],
       stdin: false,
     });
-    helper.on('message', (knock: Knock) => this.guard(() => this.#onKnock(knock)));
-    helper.unref();
+    this.#helper.on('message', (knock: Knock) => this.guard(() => this.#onKnock(knock)));
+    this.#helper.unref();
   }
 
   /** Aborted when the running cell is interrupted. */
@@ -59,88 +89,85 @@ export class Interrupts {
     return this.#interrupted || Atomics.load(this.#shared, FLAG) === 1;
   }
 
-  /** A cell starts. */
-  begin(): void {
-    this.#cell++;
-    this.#timers.owner = this.#cell;
+  /**
+   * A cell starts.
+   * @param settle ends the cell when it was interrupted and does not end by itself.
+   */
+  begin(cell: number, settle: () => void): void {
+    this.#cell = cell;
+    this.#timers.begin(cell);
     this.#interrupted = false;
     this.#heard = false;
+    this.#cutAt = undefined;
+    this.#settle = settle;
     this.#controller = new AbortController();
-    Atomics.store(this.#shared, FLAG, 0);
-    Atomics.store(this.#shared, RUNNING, this.#cell);
+    // Guarded: a forced stop that is still meant for what an earlier cell left behind comes before it.
+    this.guard(() => {
+      Atomics.store(this.#shared, FLAG, 0);
+      Atomics.store(this.#shared, RUNNING, cell);
+      // The interrupt came first: the front end saw the cell as busy before it was here.
+      if (Atomics.load(this.#shared, WANTED) === cell) Atomics.store(this.#shared, FLAG, 1);
+    });
   }
 
-  /** The cell is over. After an interrupt nothing of it goes on: its waiting awaits throw and its timers are gone. */
-  end(): void {
-    const interrupted = this.interrupted;
+  /** The cell is over. When it was `cut` nothing of it goes on: its waiting awaits throw and its timers are gone. */
+  end(cut: boolean): void {
     Atomics.store(this.#shared, RUNNING, 0);
     Atomics.store(this.#shared, FLAG, 0);
     this.#settle = undefined;
-    if (!interrupted) return;
-    this.#interrupted = true;
+    this.#interrupted = cut;
+    if (!cut) return;
     // A checkpoint can notice the flag before the helper thread's message is read.
     this.#controller?.abort(new KeyboardInterrupt());
     this.#rejectWaiters();
-    this.#timers.drop(this.#cell);
+    this.#leftovers.add(this.#cell);
+    this.#advance();
   }
 
   /** Throw if the running cell was interrupted and no section is shielded. */
   check(): void {
-    if (Atomics.load(this.#shared, FLAG) !== 1 || Atomics.load(this.#shared, SHIELD) > 0) return;
+    if (Atomics.load(this.#shared, FLAG) !== 1 || !this.#shield.open) return;
     this.#interrupted = true;
     // The flag may be seen before the helper thread's message is read; what the cell's end runs into asks the signal.
-    this.guard(() => this.#controller?.abort(new KeyboardInterrupt()));
+    if (!this.#controller?.signal.aborted) this.guard(() => this.#controller?.abort(new KeyboardInterrupt()));
     throw new KeyboardInterrupt();
   }
 
-  /** Run the synchronous start of a cell; `run` uses vm with breakOnSigint. */
-  inVm<T>(run: () => T): T {
-    Atomics.store(this.#shared, IN_VM, 1);
+  /** Whether `process.nextTick` must take nothing. */
+  get ticksStopped(): boolean {
+    return Atomics.load(this.#shared, NO_TICKS) === 1;
+  }
+
+  /** Wait until the protocol process has passed on the output with this number, and all before it. */
+  whenPassed(number: number): void {
+    for (const end = performance.now() + PASSING; performance.now() < end; ) {
+      const passed = Atomics.load(this.#shared, PASSED);
+      if (passed >= number) return;
+      Atomics.wait(this.#shared, PASSED, passed, 100);
+    }
+  }
+
+  /** Wait for a child process, synchronously: an interrupt goes to the child. `background` are children that it must not reach. */
+  inChild<T>(background: number[], wait: () => T): T {
+    this.#helper.postMessage({ background } satisfies Background);
+    Atomics.store(this.#shared, CHILD, 1);
     try {
-      return run();
+      // A cell that starts child after child and swallows what this throws is held at the end of one.
+      return this.#interrupted ? this.shield(wait) : wait();
     } finally {
-      Atomics.store(this.#shared, IN_VM, 0);
+      Atomics.store(this.#shared, CHILD, 0);
+      this.check();
     }
   }
 
   /** The kernel's own work on the main thread must not be cut either. */
   guard<T>(work: () => T): T {
-    Atomics.add(this.#shared, SHIELD, 1);
-    try {
-      return work();
-    } finally {
-      this.#unshield();
-    }
+    return this.#shield.guard(work);
   }
 
   /** See `Host.shield`: a section, synchronous or not, that an interrupt must not cut. */
   shield<T>(section: () => T): T {
-    Atomics.add(this.#shared, SHIELD, 1);
-    let result: T;
-    try {
-      result = section();
-    } catch (error) {
-      this.#unshield();
-      throw error;
-    }
-    if (!isThenable(result)) {
-      this.#unshield();
-      return result;
-    }
-    const release = () => this.#unshield();
-    result.then(release, release);
-    return result;
-  }
-
-  /** The cell's own end, or the kernel's, when an interrupted cell does not end. */
-  async race<T>(cell: Promise<T>): Promise<T> {
-    const settled = new Promise<never>((_, reject) => {
-      this.#settle = reject;
-    });
-    // An interrupted cell that ends later, or throws once more, has no reader.
-    cell.catch(() => {});
-    settled.catch(() => {});
-    return Promise.race([cell, settled]);
+    return this.#shield.section(section);
   }
 
   /** `await value` of cell code. */
@@ -153,9 +180,8 @@ export class Interrupts {
       this.#waiters.add(waiter);
       const resume = (go: () => void) => {
         this.#waiters.delete(waiter);
-        this.#timers.owner = owner;
-        if (this.#interrupted && owner === this.#cell && Atomics.load(this.#shared, SHIELD) === 0)
-          reject(new KeyboardInterrupt());
+        this.#timers.enter(owner);
+        if (this.#interrupted && owner === this.#cell && this.#shield.open) reject(new KeyboardInterrupt());
         else go();
       };
       (value as PromiseLike<Awaited<T>>).then(
@@ -190,30 +216,44 @@ export class Interrupts {
     }
   }
 
-  #unshield(): void {
-    if (Atomics.sub(this.#shared, SHIELD, 1) !== 1) return;
-    const waiting = this.#whenUnshielded;
-    this.#whenUnshielded = [];
-    for (const action of waiting) action();
-  }
-
-  #unshielded(action: () => void): void {
-    // The handler that calls this is itself guarded: depth 1 is the handler.
-    if (Atomics.load(this.#shared, SHIELD) > 1) this.#whenUnshielded.push(action);
-    else action();
-  }
-
   #onKnock({ interrupt, ping }: Knock): void {
     Atomics.store(this.#shared, PONG, ping);
-    if (interrupt !== this.#cell || this.#settle === undefined || this.#heard) return;
-    const settle = this.#settle;
+    Atomics.store(this.#shared, NO_TICKS, 0);
+    Atomics.compareExchange(this.#shared, FORCE, HOLD, CALM);
+    this.putRight();
+    if (interrupt !== this.#cell || this.#settle === undefined) return;
     this.#heard = true;
     this.#controller?.abort(new KeyboardInterrupt());
-    this.#unshielded(() => {
-      this.#interrupted = true;
-      this.#rejectWaiters();
-      own.setTimeout(() => this.guard(() => this.#unshielded(() => settle(new KeyboardInterrupt()))), GRACE);
-    });
+    // The rest is done when the guard around this opens, or the section around that.
+  }
+
+  /** No section is shielded: the next step of an interrupt can be taken. */
+  #advance(): void {
+    if (this.#advancing || !this.#shield.open) return;
+    this.#advancing = true;
+    try {
+      this.guard(() => {
+        for (const cell of this.#leftovers) this.#timers.drop(cell);
+        this.#leftovers.clear();
+        const settle = this.#settle;
+        if (!this.#heard || settle === undefined) return;
+        this.#interrupted = true;
+        if (this.#cutAt === undefined) {
+          this.#cutAt = performance.now();
+          this.#rejectWaiters();
+        } else if (performance.now() - this.#cutAt >= GRACE) {
+          this.#settle = undefined;
+          settle();
+        }
+      });
+    } finally {
+      this.#advancing = false;
+    }
+  }
+
+  /** Put right what a forced stop left behind. To be called from the event loop, before a cell starts. */
+  putRight(): void {
+    if (Atomics.exchange(this.#shared, FORCED, 0) === 1) this.#onForced();
   }
 
   #rejectWaiters(): void {
@@ -223,12 +263,4 @@ export class Interrupts {
       waiter.reject(new KeyboardInterrupt());
     }
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    value !== null &&
-    (typeof value === 'object' || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
 }

@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   };
   // The executor starts first: it loads TypeScript while the sockets open.
   const kernel = new Kernel(() => void end());
-  sockets = await openSockets(info, (channel, message) => kernel.handle(channel, message));
+  sockets = await openSockets(info, kernel);
   kernel.attach(sockets);
 
   // The kernelspec asks for interrupts by message; a front end that signals all the same means the same.

@@ -1,139 +1,181 @@
-import { createRequire, Module } from 'node:module';
-import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
+import { Unavailable } from '../base/core/index.js';
+import { run } from './code.js';
+import type { CodeHelpers } from './code-helpers.js';
+import type { Interrupts } from './interrupt.js';
+import type { Language } from './language.js';
+import { type Loaded, LocalFiles, type Namespace } from './local-files.js';
 import { ownFile } from './own-package.js';
+import { type CellSources, DoesNotCompile, diagnosticContent } from './traceback.js';
 
-type Namespace = Record<string, unknown>;
-
-/** CommonJS module with the parts of Node's loader that tslab also uses to compile a text as a module. */
-interface LoaderModule {
-  exports: unknown;
-  filename: string;
-  paths: string[];
-  require: NodeJS.Require;
-  _compile(code: string, filename: string): void;
+/** What the modules of a notebook need of the rest of the kernel. */
+export interface ModulesOptions {
+  /** The notebook's folder. */
+  folder: string;
+  language: Language;
+  interrupts: Pick<Interrupts, 'await' | 'iterate' | 'guard'>;
+  sources: CellSources;
+  /** Modules that the kernel itself provides (`tslab`); undefined for all others. */
+  builtin?: (specifier: string) => unknown;
 }
 
 /**
- * What the cells of a notebook import. Packages come through true `import()` from the notebook's folder, so a cell gets the
- * very instance that tunebook itself imports, ESM-only packages work, and so do packages with top-level await.
- * Local .ts files come compiled from the language service.
+ * What the cells of a notebook import. Packages come through true `import()` from the importer's folder, so a cell gets the
+ * very instance that tunebook itself imports, ESM-only packages work, and so do packages with top-level await. Files beside the
+ * notebook: see {@link LocalFiles}.
  */
 export class Modules {
-  readonly require: NodeJS.Require;
-  readonly meta: { url: string; dirname: string; filename: string; resolve(specifier: string): string };
-  readonly #folder: string;
-  readonly #nativeImport: (specifier: string) => Promise<Namespace>;
-  readonly #sources = new Map<string, string>();
-  readonly #loaded = new Map<string, LoaderModule>();
-  readonly #builtin: (specifier: string) => unknown;
+  /** The notebook's folder. */
+  readonly folder: string;
+  readonly #options: Required<ModulesOptions>;
+  readonly #files: LocalFiles;
+  readonly #natives = new Map<string, (specifier: string) => Promise<Namespace>>();
+
+  constructor(options: ModulesOptions) {
+    this.folder = options.folder;
+    this.#options = { builtin: () => undefined, ...options };
+    const { language, interrupts } = options;
+    this.#files = new LocalFiles({
+      compile: path => {
+        const { diagnostics, text } = interrupts.guard(() => language.compileFile(path));
+        if (!text) throw new DoesNotCompile(diagnosticContent(diagnostics, options.sources));
+        options.sources.set(path, text);
+        return text;
+      },
+      importsOf: path => language.importsOf(path),
+      nativeImport: path => this.#native(dirname(path))(pathToFileURL(path).href),
+      execute: (text, loaded) => this.#execute(text.output, loaded),
+      commonJs: withDefault,
+    });
+  }
 
   /**
-   * @param folder the notebook's folder
-   * @param builtin modules that the kernel itself provides (`tslab`); undefined for all others
+   * The helpers that compiled code imports and waits through.
+   * @param filename the file the code belongs to, under which its stack frames are found
+   * @param folder where its imports start from
    */
-  constructor(folder: string, builtin: (specifier: string) => unknown = () => undefined) {
-    this.#folder = folder;
-    this.#builtin = builtin;
-    const filename = join(folder, '__notebook__.mjs');
-    this.#nativeImport = vm.runInThisContext('specifier => import(specifier)', {
-      filename,
-      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    }) as (specifier: string) => Promise<Namespace>;
-    this.require = this.#wrap(createRequire(filename), folder);
-    this.meta = {
-      url: pathToFileURL(filename).href,
-      dirname: folder,
-      filename,
-      resolve: specifier => pathToFileURL(this.require.resolve(specifier)).href,
+  helpers(filename: string, folder: string, importer?: Loaded): Omit<CodeHelpers, 'define' | 'star' | 'result'> {
+    const { interrupts, sources } = this.#options;
+    const note = (error: unknown, place: number) => sources.noteAwait(error, filename, place);
+    const require = this.require(folder);
+    return {
+      import: specifier => this.#import(specifier, folder, importer, true),
+      namespace: specifier => this.#import(specifier, folder, importer, false),
+      dynamicImport: async specifier => this.#import(String(specifier), folder, undefined, false),
+      await: (value, place) => {
+        const waiting = interrupts.await(value);
+        // The reaction of the awaiting function comes later, so that it sees what is noted here.
+        if (waiting instanceof Promise) waiting.then(undefined, error => note(error, place));
+        return waiting;
+      },
+      iterate: (source, place) => {
+        const steps = interrupts.iterate(source)[Symbol.asyncIterator]();
+        const noted = async <T>(step: Promise<T>): Promise<T> => {
+          step.catch(error => note(error, place));
+          return step;
+        };
+        return {
+          [Symbol.asyncIterator]: () => ({ next: () => noted(steps.next()), return: async value => steps.return!(value) }),
+        };
+      },
+      meta: {
+        url: pathToFileURL(importer?.path ?? join(folder, '__notebook__.mjs')).href,
+        filename: importer?.path ?? join(folder, '__notebook__.mjs'),
+        dirname: folder,
+        resolve: (specifier: string) => pathToFileURL(require.resolve(specifier)).href,
+      },
     };
   }
 
-  /** Take the local files that the language service compiled for a cell; changed ones replace what was loaded. */
-  update(outputs: readonly { path: string; data: string }[]): void {
-    for (const { path, data } of outputs) {
-      this.#loaded.delete(path);
-      this.#sources.set(path, data);
-    }
+  /** `require` for code in a folder. */
+  require(folder: string): NodeJS.Require {
+    return new Proxy(createRequire(join(folder, '__notebook__.mjs')), {
+      apply: (require, _this, [specifier]: [string]) => {
+        const provided = this.#options.builtin(specifier);
+        if (provided !== undefined) return provided;
+        const path = typeof specifier === 'string' ? this.#files.resolve(specifier, folder) : undefined;
+        if (path === undefined || !/\.[cm]?tsx?$/.test(path)) return require(specifier);
+        const loaded = this.#files.exportsOf(path);
+        if (loaded) return loaded;
+        const problem = `require() cannot load TypeScript (${specifier})`;
+        throw new Unavailable({
+          problem,
+          fix: `import it: const x = await import(${JSON.stringify(specifier)})`,
+        });
+      },
+    });
   }
 
-  /** What `import { a } from specifier` reads `a` from. */
-  async import(specifier: string): Promise<Namespace> {
-    const local = this.#local(specifier);
-    if (local) return local;
-    const found = await this.#package(specifier);
-    return commonJs(found) ?? found;
-  }
-
-  /** What `import * as name` and `import()` give: the true namespace of an ES module. */
-  async namespace(specifier: string): Promise<Namespace> {
-    const local = this.#local(specifier);
-    if (local) return local;
-    const found = await this.#package(specifier);
-    const exports = commonJs(found);
-    // Node names the exports of CommonJS by reading the text; what that misses is added.
-    if (!exports || Object.keys(exports).every(name => name in found)) return found;
-    return Object.assign(Object.create(null) as Namespace, exports, { default: exports.default });
-  }
-
-  #local(specifier: string): Namespace | undefined {
-    const provided = this.#builtin(specifier) ?? this.#fromSources(specifier, this.#folder);
+  async #import(specifier: string, folder: string, importer: Loaded | undefined, interop: boolean): Promise<Namespace> {
+    const provided = this.#options.builtin(specifier);
     if (provided !== undefined) return withDefault(provided);
-    if (/\.(json|node|cjs)$/.test(specifier)) return withDefault(this.require(specifier));
-    return undefined;
+    const path = this.#files.resolve(specifier, folder);
+    if (path !== undefined) return this.#files.load(path, importer);
+    if (/\.(json|node)$/.test(specifier)) return withDefault(this.require(folder)(specifier));
+    const found = await this.#package(specifier, folder);
+    const exports = commonJs(found);
+    if (!exports) return found;
+    // Node names the exports of CommonJS by reading the text; what that misses is added.
+    const isWhole = Object.keys(exports).every(name => name in found);
+    if (interop || !isWhole) return exports;
+    return found;
   }
 
-  async #package(specifier: string): Promise<Namespace> {
+  async #package(specifier: string, folder: string): Promise<Namespace> {
     try {
-      return await this.#nativeImport(specifier);
+      return await this.#native(folder)(specifier);
     } catch (error) {
       // Paths that CommonJS completes (`pkg/dist/file` without extension, a folder) are not resolved by import().
       const code = (error as { code?: string }).code;
       if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ERR_UNSUPPORTED_DIR_IMPORT') throw error;
-      const path = this.#resolve(specifier);
+      const path = this.#resolve(specifier, folder);
       if (path === undefined) throw error;
-      return this.#nativeImport(isAbsolute(path) ? pathToFileURL(path).href : path);
+      return this.#native(folder)(isAbsolute(path) ? pathToFileURL(path).href : path);
     }
   }
 
-  #resolve(specifier: string): string | undefined {
+  #resolve(specifier: string, folder: string): string | undefined {
     try {
-      return this.require.resolve(specifier);
+      return this.require(folder).resolve(specifier);
     } catch {
       return ownFile(specifier);
     }
   }
 
-  #wrap(require: NodeJS.Require, folder: string): NodeJS.Require {
-    return new Proxy(require, {
-      apply: (_target, _this, [specifier]: [string]) => {
-        return this.#builtin(specifier) ?? this.#fromSources(specifier, folder) ?? require(specifier);
-      },
-    });
+  /** Node's import() as a module in this folder would call it. */
+  #native(folder: string): (specifier: string) => Promise<Namespace> {
+    const known = this.#natives.get(folder);
+    if (known) return known;
+    const made = vm.runInThisContext('specifier => import(specifier)', {
+      filename: join(folder, '__notebook__.mjs'),
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    }) as (specifier: string) => Promise<Namespace>;
+    this.#natives.set(folder, made);
+    return made;
   }
 
-  #fromSources(specifier: string, folder: string): unknown {
-    if (!/^\.{0,2}\//.test(specifier) && !isAbsolute(specifier)) return undefined;
-    const wanted = resolve(folder, specifier);
-    const stem = wanted.slice(0, wanted.length - extname(wanted).length);
-    const path = [wanted, `${wanted}.js`, `${stem}.js`, join(wanted, 'index.js')].find(each => this.#sources.has(each));
-    if (path === undefined) return undefined;
-    const loaded = this.#loaded.get(path);
-    if (loaded) return loaded.exports;
-    const module = new (Module as unknown as new (id: string) => LoaderModule)(path);
-    module.filename = path;
-    module.paths = (Module as unknown as { _nodeModulePaths(from: string): string[] })._nodeModulePaths(dirname(path));
-    module.require = this.#wrap(createRequire(path), dirname(path));
-    // Registered first, so that files which import each other find what is there already.
-    this.#loaded.set(path, module);
-    try {
-      module._compile(this.#sources.get(path)!, path);
-    } catch (error) {
-      this.#loaded.delete(path);
-      throw error;
-    }
-    return module.exports;
+  async #execute(output: string, loaded: Loaded): Promise<void> {
+    const { path } = loaded;
+    const folder = dirname(path);
+    // `namespace` may be asked for while the file still runs: by one that it imports.
+    const { namespace } = loaded;
+    const define = (name: string, get: () => unknown) =>
+      void Object.defineProperty(namespace, name, { get, enumerable: true, configurable: true });
+    const star = (other: object) => {
+      for (const name of Object.keys(other))
+        if (name !== 'default' && !(name in namespace)) define(name, () => (other as Namespace)[name]);
+    };
+    await run(output, {
+      exports: namespace,
+      require: this.require(folder),
+      filename: path,
+      dirname: folder,
+      helpers: { ...this.helpers(path, folder, loaded), define, star, result() {} },
+      variables: namespace,
+    });
   }
 }
 

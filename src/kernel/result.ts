@@ -1,5 +1,7 @@
+import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
-import { type MimeBundle, renderer } from '../base/core/index.js';
+import { hasForeignView, type MimeBundle, type Renderer, renderer } from '../base/core/index.js';
+import { ownFile } from './own-package.js';
 
 const DISPLAY = Symbol.for('Jupyter.display');
 
@@ -15,7 +17,14 @@ async function ownBundle(value: unknown): Promise<MimeBundle | undefined> {
   const display = (value as Record<symbol, unknown>)[DISPLAY];
   if (typeof display === 'function') return (await display.call(value)) as MimeBundle;
   // `show` knows more kinds than views (tables, tensors) and answers undefined for what it does not know.
-  return renderer()?.(value);
+  return (renderer() ?? (hasForeignView(value) ? await loadShow() : undefined))?.(value);
+}
+
+/** A table of arquero's is shown as one in a notebook that never imported tunebook, too. Loaded only when there is something to show. */
+async function loadShow(): Promise<Renderer | undefined> {
+  const file = ownFile('tunebook/show');
+  if (file) await import(pathToFileURL(file).href);
+  return renderer();
 }
 
 function plain(value: unknown): string {

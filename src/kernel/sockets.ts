@@ -4,9 +4,16 @@ import { type ConnectionInfo, type Header, type Message, Wire } from './wire.js'
 /** The five sockets of a kernel, bound and speaking signed messages. */
 export interface Sockets {
   /** Publish on iopub, to every front end. */
-  publish(type: string, content: object, parent?: Partial<Header>, metadata?: object): void;
+  publish(
+    type: string,
+    content: object,
+    parent?: Partial<Header>,
+    extras?: { metadata?: object; buffers?: readonly Uint8Array[] },
+  ): void;
   /** Answer a request on the channel it came from. */
   reply(channel: Channel, request: Message, type: string, content: object): void;
+  /** Send an `input_request` to the front end that sent `request`; returns its message id. */
+  ask(request: Message, content: object): string;
   /** Send everything that is queued and close. */
   close(): Promise<void>;
 }
@@ -14,11 +21,15 @@ export interface Sockets {
 /** The channels on which requests come. */
 export type Channel = 'shell' | 'control';
 
-/** Bind the sockets of a connection file; each well-signed request goes to `onRequest`. */
-export async function openSockets(
-  info: ConnectionInfo,
-  onRequest: (channel: Channel, message: Message) => void,
-): Promise<Sockets> {
+/** Who takes what the front ends send. */
+export interface Receiver {
+  handle(channel: Channel, request: Message): void;
+  /** A message on stdin. */
+  answered(reply: Message): void;
+}
+
+/** Bind the sockets of a connection file; each well-signed message goes to the receiver. */
+export async function openSockets(info: ConnectionInfo, receiver: Receiver): Promise<Sockets> {
   const zmq = await import('zeromq');
   const wire = new Wire(info.key, info.signature_scheme);
   const linger = { linger: 1000 };
@@ -41,25 +52,31 @@ export async function openSockets(
     iopub.bind(address(info.iopub_port)),
   ]);
 
-  const senders = { shell: sender(shell), control: sender(control), iopub: sender(iopub) };
-  const listen = async (channel: Channel, socket: Router) => {
+  const senders = { shell: sender(shell), control: sender(control), iopub: sender(iopub), stdin: sender(stdin) };
+  const listen = async (socket: Router, take: (message: Message) => void) => {
     for await (const frames of socket) {
       const message = wire.decode(frames);
-      if (message) onRequest(channel, message);
+      if (message) take(message);
     }
   };
-  void listen('shell', shell);
-  void listen('control', control);
+  void listen(shell, message => receiver.handle('shell', message));
+  void listen(control, message => receiver.handle('control', message));
+  void listen(stdin, message => receiver.answered(message));
   void beat(heartbeat);
   void welcome(iopub, topic => senders.iopub.send([topic, ...wire.encode('iopub_welcome', { subscription: topic.toString() })]));
 
   return {
-    publish(type, content, parent = {}, metadata = {}) {
+    publish(type, content, parent = {}, extras = {}) {
       // The topic is free text by the protocol; every front end subscribes to all.
-      senders.iopub.send(wire.encode(type, content, parent, { metadata, identities: [Buffer.from(`kernel.${type}`)] }));
+      senders.iopub.send(wire.encode(type, content, parent, { ...extras, identities: [Buffer.from(`kernel.${type}`)] }));
     },
     reply(channel, request, type, content) {
       senders[channel].send(wire.encode(type, content, request.header, { identities: request.identities }));
+    },
+    ask(request, content) {
+      const header = wire.header('input_request');
+      senders.stdin.send(wire.encode(header, content, request.header, { identities: request.identities }));
+      return header.msg_id;
     },
     async close() {
       await Promise.all(Object.values(senders).map(each => each.drained()));

@@ -17,12 +17,43 @@ export const own: {
  * AsyncLocalStorage a forced termination kills Node 20 by an assertion.
  */
 export class CellTimers {
-  /** The cell whose code is running, as far as can be told; new timers belong to it. */
-  owner = 0;
+  #owner = 0;
+  #current = 0;
+  #leaving = false;
   readonly #live = new Map<unknown, { owner: number; clear: () => void }>();
 
-  /** Replace the timers of this process, global ones and those of node:timers and node:timers/promises. */
-  install(signal: () => AbortSignal | undefined): void {
+  /** The cell whose code is running, as far as can be told; new timers, and what is printed, belong to it. */
+  get owner(): number {
+    return this.#owner;
+  }
+
+  /** A cell starts. */
+  begin(cell: number): void {
+    this.#current = cell;
+    this.#owner = cell;
+  }
+
+  /** Code of this cell goes on, for this turn of the event loop: callbacks that nobody tags are taken for the running cell's. */
+  enter(cell: number): void {
+    this.#owner = cell;
+    if (cell === this.#current || this.#leaving) return;
+    this.#leaving = true;
+    own.setImmediate(() => {
+      this.#leaving = false;
+      this.#owner = this.#current;
+    });
+  }
+
+  /**
+   * Replace the timers of this process, global ones and those of node:timers and node:timers/promises.
+   * @param signal of the running cell
+   * @param noTicks whether `process.nextTick` takes nothing at the moment
+   */
+  install(signal: () => AbortSignal | undefined, noTicks: () => boolean): void {
+    const nextTick = process.nextTick;
+    process.nextTick = (callback: (...args: never[]) => void, ...args: never[]): void => {
+      if (!noTicks()) nextTick.call(process, callback, ...args);
+    };
     const timers = require('node:timers') as AnyTimers;
     const promises = require('node:timers/promises') as AnyTimers;
     for (const kind of ['Timeout', 'Interval', 'Immediate'] as const) {
@@ -64,12 +95,12 @@ export class CellTimers {
     const native = timers[`set${kind}`] as unknown as (callback: Callback, ...rest: unknown[]) => unknown;
     const nativeClear = timers[`clear${kind}`] as unknown as (handle: unknown) => void;
     return (callback, ...rest) => {
-      const owner = this.owner;
+      const owner = this.#owner;
       if (typeof callback !== 'function') return native(callback, ...rest);
       const handle = native(
         (...args) => {
           if (kind !== 'Interval') this.#live.delete(handle);
-          this.owner = owner;
+          this.enter(owner);
           callback(...args);
         },
         ...rest,

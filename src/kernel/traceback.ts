@@ -2,7 +2,8 @@ import { relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import type { ErrorContent } from './channel.js';
-import type { Diagnostic, Trace } from './language.js';
+import { LINES_BEFORE } from './code.js';
+import type { CompiledText, Diagnostic } from './language.js';
 
 const red = (text: string) => `\u001b[31m${text}\u001b[39m`;
 const cyan = (text: string) => `\u001b[36m${text}\u001b[39m`;
@@ -10,44 +11,81 @@ const grey = (text: string) => `\u001b[90m${text}\u001b[39m`;
 
 const MAX_FRAMES = 12;
 const MAX_CAUSES = 4;
+const MAX_DIAGNOSTICS = 20;
+const LONGEST_MESSAGE = 20_000;
 
-/** The cells that ran, for tracebacks: their text, and the way back from compiled code. */
+/** A place in a text that the kernel compiled. One-based. */
+interface Place {
+  /** What the reader calls the text: `cell 3`, `local.ts`. */
+  name: string;
+  line: number;
+  column: number;
+  code: string;
+}
+
+/** A function that waited for what failed. */
+interface Waiter {
+  callee: string;
+  at: Place;
+}
+
+/** The texts that were compiled, for tracebacks, and the way back to them from compiled code. */
 export class CellSources {
   readonly #folder: string;
-  readonly #cells = new Map<string, { code: string; lines: number; trace?: Trace }>();
+  readonly #texts = new Map<string, { name: string; lines: number; text: CompiledText }>();
+  #repeated = 0;
+  /** The functions through whose awaits an error came: Node's own stack ends at the kernel's checkpoints. */
+  readonly #waiters = new WeakMap<object, Waiter[]>();
 
   /** @param folder the notebook's folder: file names in tracebacks are relative to it. */
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** File name under which cell `n` is compiled: what V8 writes into stacks. */
+  /** A new file name under which cell `n` is compiled: what V8 writes into stacks. Silent cells share their number with another. */
   fileName(cell: number): string {
-    return `${this.#folder}${sep}cell ${cell}`;
+    const name = `${this.#folder}${sep}cell ${cell}`;
+    if (!this.#texts.has(name)) return name;
+    return `${name} (${++this.#repeated})`;
   }
 
-  /** @param lines number of lines of the compiled cell: frames below are the kernel's own call of it. */
-  set(cell: number, code: string, lines: number, trace?: Trace): void {
-    this.#cells.set(this.fileName(cell), { code, lines, trace });
+  /** A text is about to run under this file name. */
+  set(file: string, text: CompiledText, name: string = this.shorten(file)): void {
+    this.#texts.set(file, { name, lines: text.output.split('\n').length, text });
+  }
+
+  /** An error came through an await of this text. */
+  noteAwait(error: unknown, file: string, place: number): void {
+    const known = this.#texts.get(file);
+    const at = known?.text.places[place];
+    if (!at || error === null || typeof error !== 'object') return;
+    const waiters = this.#waiters.get(error) ?? [];
+    this.#waiters.set(error, waiters);
+    const { callee, line, character } = at;
+    if (waiters.length < MAX_FRAMES)
+      waiters.push({ callee, at: { name: known.name, line: line + 1, column: character + 1, code: known.text.source } });
+  }
+
+  waitersOf(error: object): readonly Waiter[] {
+    return this.#waiters.get(error) ?? [];
   }
 
   /** Whether a frame is the kernel's, not the cell's. */
   isWrapper(file: string, line: number): boolean {
-    const cell = this.#cells.get(file);
-    return cell !== undefined && line > cell.lines;
+    const known = this.#texts.get(file);
+    return known !== undefined && (line <= LINES_BEFORE || line > known.lines + LINES_BEFORE);
   }
 
-  /** Where a frame of a compiled cell lies in its source; one-based line and column. */
-  locate(file: string, line: number, column: number): { name: string; line: number; column: number; code: string } | undefined {
-    const cell = this.#cells.get(file);
-    if (!cell) return undefined;
-    const at = cell.trace?.(line - 1, column - 1);
-    return {
-      name: relative(this.#folder, file),
-      line: (at?.line ?? line - 1) + 1,
-      column: (at?.character ?? 0) + 1,
-      code: cell.code,
-    };
+  /** Where a frame of compiled code lies in its source. */
+  locate(file: string, line: number, column: number): Place | undefined {
+    const known = this.#texts.get(file);
+    const at = known?.text.trace(line - LINES_BEFORE - 1, column - 1);
+    return known && at && { name: known.name, line: at.line + 1, column: at.character + 1, code: known.text.source };
+  }
+
+  /** Whether a file was compiled by the kernel. */
+  has(file: string): boolean {
+    return this.#texts.has(file);
   }
 
   /** A file name as a reader of the notebook knows it. */
@@ -57,35 +95,54 @@ export class CellSources {
   }
 }
 
-/** The `error` message for anything a cell threw. */
-export function errorContent(thrown: unknown, cells?: CellSources): ErrorContent {
-  if (!isError(thrown)) {
-    const evalue = inspect(thrown, { depth: 2 });
-    return { ename: 'Thrown', evalue, traceback: [`${red('Thrown')}: ${evalue}`] };
+/** A cell or file that does not type-check, carried to where the outcome is made. */
+export class DoesNotCompile extends Error {
+  constructor(readonly content: ErrorContent) {
+    super(content.evalue);
   }
-  const ename = String(thrown.name || thrown.constructor?.name || 'Error');
-  const evalue = String(thrown.message);
-  return { ename, evalue, traceback: describe(thrown, cells) };
 }
 
-/** The `error` message for a cell that does not type-check. */
-export function diagnosticContent(diagnostics: readonly Diagnostic[], code: string, cell: number): ErrorContent {
-  const lines = diagnostics.flatMap(({ start, end, messageText, code: number, fileName }) => {
-    const place = `${fileName ?? `cell ${cell}`}, line ${start.line + 1}:${start.character + 1}`;
+/** The `error` message for anything a cell threw. Whatever was thrown (a proxy, getters that throw), this does not throw. */
+export function errorContent(thrown: unknown, cells?: CellSources): ErrorContent {
+  try {
+    if (thrown instanceof DoesNotCompile) return thrown.content;
+    if (!isError(thrown)) {
+      const evalue = short(inspect(thrown, { depth: 2 }));
+      const { excerptLines, frames } =
+        thrown !== null && typeof thrown === 'object' ? readStack('', waiters(thrown, cells), cells) : NOWHERE;
+      return { ename: 'Thrown', evalue, traceback: [`${red('Thrown')}: ${evalue}`, ...excerptLines, ...frames] };
+    }
+    return { ename: nameOf(thrown), evalue: short(messageOf(thrown)), traceback: describe(thrown, cells) };
+  } catch {
+    const evalue = 'a value that cannot be shown: looking at it throws';
+    return { ename: 'Thrown', evalue, traceback: [`${red('Thrown')}: ${evalue}`] };
+  }
+}
+
+/** The `error` message for a cell that does not type-check. @param cell its text and number */
+export function diagnosticContent(
+  diagnostics: readonly Diagnostic[],
+  cells: CellSources,
+  cell?: { code: string; number: number },
+): ErrorContent {
+  const named = (file: Diagnostic['file']) => (file ? cells.shorten(file.path) : `cell ${cell?.number}`);
+  const lines = diagnostics.slice(0, MAX_DIAGNOSTICS).flatMap(({ start, end, messageText, code: number, file }) => {
+    const place = `${named(file)}, line ${start.line + 1}:${start.character + 1}`;
     const head = `${cyan(place)} ${red('error')} ${grey(`TS${number}`)}: ${messageText}`;
-    if (fileName) return [head];
     const width = end.line === start.line ? end.character - start.character : 1;
-    return [head, ...excerpt(code, start.line + 1, start.character + 1, width)];
+    return [...head.split('\n'), ...excerpt(file?.text ?? cell?.code ?? '', start.line + 1, start.character + 1, width)];
   });
+  if (diagnostics.length > MAX_DIAGNOSTICS) lines.push(grey(`… ${diagnostics.length - MAX_DIAGNOSTICS} more`));
   const first = diagnostics[0]!;
   const more = diagnostics.length > 1 ? ` (and ${diagnostics.length - 1} more)` : '';
-  const place = first.fileName ? `${first.fileName}:${first.start.line + 1}` : `line ${first.start.line + 1}`;
+  const place = first.file ? `${named(first.file)}:${first.start.line + 1}` : `line ${first.start.line + 1}`;
   return { ename: 'TypeScriptError', evalue: `${place}: ${first.messageText}${more}`, traceback: lines };
 }
 
-function describe(error: Error, cells: CellSources | undefined, depth = 0): string[] {
-  const message = `${red(error.name)}: ${error.message}`;
-  const { excerptLines, frames } = readStack(error, cells);
+function describe(error: Error, cells: CellSources | undefined, depth = 0, seen: Set<unknown> = new Set()): string[] {
+  seen.add(error);
+  const message = `${red(nameOf(error))}: ${short(messageOf(error))}`;
+  const { excerptLines, frames } = readStack(String(error.stack ?? ''), waiters(error, cells), cells);
   const extra = (error as { code?: unknown }).code;
   const lines = [
     ...message.split('\n'),
@@ -93,23 +150,56 @@ function describe(error: Error, cells: CellSources | undefined, depth = 0): stri
     ...excerptLines,
     ...frames,
   ];
-  if (error instanceof AggregateError && depth < MAX_CAUSES) {
-    for (const each of error.errors.slice(0, MAX_CAUSES))
-      lines.push(...(isError(each) ? describe(each, cells, depth + 1) : [inspect(each)]));
+  const inner = (each: unknown) => {
+    if (seen.has(each)) return [grey('(shown above)')];
+    return isError(each) ? describe(each, cells, depth + 1, seen) : [short(inspect(each, { depth: 1 }))];
+  };
+  if (depth >= MAX_CAUSES) return lines;
+  const { errors } = error as { errors?: unknown };
+  if (error instanceof AggregateError || (error.name === 'AggregateError' && Array.isArray(errors))) {
+    const all = errors as unknown[];
+    for (const [i, each] of all.slice(0, MAX_CAUSES).entries())
+      lines.push(grey(`error ${i + 1} of ${all.length}`), ...inner(each));
   }
-  if (error.cause === undefined || depth >= MAX_CAUSES) return lines;
-  const cause = isError(error.cause) ? describe(error.cause, cells, depth + 1) : [inspect(error.cause, { depth: 1 })];
-  return [...lines, grey('caused by'), ...cause];
+  // What a failing `using` at the end of a block hides.
+  if (error.name === 'SuppressedError') {
+    const { error: last, suppressed } = error as { error?: unknown; suppressed?: unknown };
+    lines.push(grey('at the end of the block'), ...inner(last), grey('after'), ...inner(suppressed));
+  }
+  return error.cause === undefined ? lines : [...lines, grey('caused by'), ...inner(error.cause)];
+}
+
+function waiters(error: object, cells: CellSources | undefined): readonly Waiter[] {
+  return cells?.waitersOf(error) ?? [];
+}
+
+function nameOf(error: Error): string {
+  return String(error.name || error.constructor?.name || 'Error');
+}
+
+/** The message, with the names the cell wrote where V8 quotes what they were compiled to. */
+function messageOf(error: Error): string {
+  return String(error.message).replace(
+    /\(0 , (?:__import\d+__|__notebook__)\.([\p{ID_Continue}$]+)\)|\b(?:__import\d+__|__notebook__)\.(?=[\p{ID_Start}$_])/gu,
+    '$1',
+  );
+}
+
+function short(text: string): string {
+  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE)}… (${text.length} characters)` : text;
 }
 
 // Frames of Node and of the kernel tell a notebook's reader nothing.
 const KERNEL = fileURLToPath(new URL('.', import.meta.url));
+const NOWHERE = { excerptLines: [], frames: [] };
 
-function readStack(error: Error, cells: CellSources | undefined): { excerptLines: string[]; frames: string[] } {
-  const frames: string[] = [];
-  let excerptLines: string[] = [];
-  let hidden = 0;
-  for (const raw of String(error.stack ?? '').split('\n')) {
+function readStack(
+  stack: string,
+  waiters: readonly Waiter[],
+  cells: CellSources | undefined,
+): { excerptLines: string[]; frames: string[] } {
+  const found: { callee: string; place: string; at?: Place }[] = [];
+  for (const raw of stack.split('\n')) {
     const match = /^\s+at (?:(.*?) \()?(.*?):(\d+):(\d+)\)?$/.exec(raw);
     if (!match) continue;
     const [, callee = '', where = ''] = match;
@@ -118,17 +208,26 @@ function readStack(error: Error, cells: CellSources | undefined): { excerptLines
     if (file.startsWith('node:') || file.startsWith(KERNEL)) continue;
     if (cells?.isWrapper(file, Number(match[3]))) continue;
     const at = cells?.locate(file, Number(match[3]), Number(match[4]));
+    // Code of ours without a place in the source: helpers that the compiler added.
+    if (!at && cells?.has(file)) continue;
     const name = callee.replace(/^async /, '').replace(/^(?:Object\.)?<anonymous>$/, '');
-    const place = at
-      ? cyan(`${at.name}, line ${at.line}:${at.column}`)
-      : `${cells?.shorten(file) ?? file}:${match[3]}:${match[4]}`;
-    if (at && excerptLines.length === 0)
-      excerptLines = [cyan(`${at.name}, line ${at.line}`), ...excerpt(at.code, at.line, at.column)];
-    if (frames.length < MAX_FRAMES) frames.push(grey(`    at ${name ? `${name} (` : ''}`) + place + grey(name ? ')' : ''));
-    else hidden++;
+    found.push({ callee: name, place: `${cells?.shorten(file) ?? file}:${match[3]}:${match[4]}`, at });
   }
-  if (hidden > 0) frames.push(grey(`    … ${hidden} more`));
-  return { excerptLines, frames };
+  for (const { callee, at } of waiters) {
+    // Up to the first await of a function Node's stack has it, too.
+    const known = found.some(
+      each => each.at?.name === at.name && each.at.line === at.line && (each.callee === callee || callee === ''),
+    );
+    if (!known) found.push({ callee: callee && `async ${callee}`, place: '', at });
+  }
+  const shown = found.slice(0, MAX_FRAMES).map(({ callee, place, at }) => {
+    const where = at ? cyan(`${at.name}, line ${at.line}:${at.column}`) : place;
+    return grey(`    at ${callee ? `${callee} (` : ''}`) + where + grey(callee ? ')' : '');
+  });
+  if (found.length > MAX_FRAMES) shown.push(grey(`    … ${found.length - MAX_FRAMES} more`));
+  const first = found.find(({ at }) => at)?.at;
+  const excerptLines = first ? [cyan(`${first.name}, line ${first.line}`), ...excerpt(first.code, first.line, first.column)] : [];
+  return { excerptLines, frames: shown };
 }
 
 /** The line with its neighbours and a caret under the place. */

@@ -71,14 +71,15 @@ export class Wire {
     };
   }
 
-  /** Frames of a message of ours: routing prefix, delimiter, signature, four JSON parts, buffers. */
+  /** Frames of a message of ours, given its type or a header: routing prefix, delimiter, signature, four JSON parts, buffers. */
   encode(
-    type: string,
+    type: string | Header,
     content: object,
     parent: Partial<Header> = {},
     options: { identities?: readonly Uint8Array[]; metadata?: object; buffers?: readonly Uint8Array[] } = {},
   ): Uint8Array[] {
-    const json = [this.header(type), parent, options.metadata ?? {}, content].map(part => Buffer.from(JSON.stringify(part)));
+    const header = typeof type === 'string' ? this.header(type) : type;
+    const json = [header, parent, options.metadata ?? {}, content].map(part => Buffer.from(JSON.stringify(part)));
     return [...(options.identities ?? []), DELIMITER, Buffer.from(this.sign(json)), ...json, ...(options.buffers ?? [])];
   }
 

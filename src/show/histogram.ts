@@ -1,3 +1,4 @@
+import { drawable } from './axes.js';
 import { type Figure, figure } from './figure.js';
 import { formatNumber, round6 } from './text.js';
 import { label, PALETTE, spec } from './theme.js';
@@ -15,7 +16,7 @@ export interface HistogramOptions {
 /** How often values of each size occur. Values that are not finite are left out and counted in the description. */
 export function histogram(values: ArrayLike<number>, options: HistogramOptions = {}): Figure {
   const { title = 'Distribution', label: name = 'value', count = 'count', bins = 30 } = options;
-  const finite = Float64Array.from(Array.from(values).filter(Number.isFinite)).sort();
+  const finite = Float64Array.from(Array.from(values).filter(value => drawable(value))).sort();
   const lost = values.length - finite.length;
   const counted = binned(finite, bins);
   const median = finite.length === 0 ? Number.NaN : (finite[(finite.length - 1) >> 1]! + finite[finite.length >> 1]!) / 2;
@@ -24,10 +25,13 @@ export function histogram(values: ArrayLike<number>, options: HistogramOptions =
       ? 'No values.'
       : `${finite.length.toLocaleString('en-US')} values from ${formatNumber(finite[0]!)} to ${formatNumber(finite.at(-1)!)}, median ${formatNumber(median)}.` +
         (lost > 0 ? ` ${lost} not finite, left out.` : '');
+  // Vega cannot make an axis of nothing.
+  const empty = counted.length === 0 ? { scale: { domain: [0, 1] } } : {};
   const x = {
     field: 'from',
     type: 'quantitative',
     bin: { binned: true },
+    ...empty,
     axis: { title: label(name), grid: false, tickCount: 10 },
   };
   const chart = spec({
@@ -43,7 +47,7 @@ export function histogram(values: ArrayLike<number>, options: HistogramOptions =
         encoding: {
           x,
           x2: { field: 'to' },
-          y: { field: 'count', type: 'quantitative', axis: { title: label(count), tickMinStep: 1, tickCount: 5 } },
+          y: { field: 'count', type: 'quantitative', ...empty, axis: { title: label(count), tickMinStep: 1, tickCount: 5 } },
         },
       },
       ...(finite.length > 0

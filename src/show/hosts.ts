@@ -1,9 +1,10 @@
+import { createRequire } from 'node:module';
 import { inspect } from 'node:util';
 import { host, type MimeBundle, writeFileAtomic } from '../base/core/index.js';
 import { page } from './page.js';
 import { isTokenView } from './token-cells.js';
 import { tokensAnsi } from './tokens-text.js';
-import { bundleOf, toFigure } from './views.js';
+import { bundleOf, figureFor } from './views.js';
 
 /** One place in a notebook where a bundle stands and can be replaced. */
 export interface Spot {
@@ -15,6 +16,11 @@ export interface Spot {
 
 interface Tslab {
   newDisplay(): { raw(mime: string, content: unknown): void };
+}
+
+/** What tslab's display functions are made of; not part of its public surface. */
+interface TslabInside {
+  lastWriteDisplayData(content: { data: MimeBundle; metadata: object; transient: { display_id: string } }, update: boolean): void;
 }
 
 interface DenoJupyter {
@@ -51,6 +57,17 @@ export function newSpot(): Spot | undefined {
   }
   const tslab = findTslab();
   if (!tslab) return undefined;
+  const inside = tslabInside();
+  if (inside) {
+    let shown = false;
+    return {
+      host: 'tslab',
+      async show(data) {
+        inside.lastWriteDisplayData({ data, metadata: {}, transient: { display_id: displayId } }, shown);
+        shown = true;
+      },
+    };
+  }
   const area = tslab.newDisplay();
   return {
     host: 'tslab',
@@ -59,6 +76,11 @@ export function newSpot(): Spot | undefined {
       area.raw(mime, content);
     },
   };
+}
+
+/** Whether this process runs cells of a notebook. */
+export function inNotebook(): boolean {
+  return (host() ?? findDeno() ?? findTslab()) !== undefined;
 }
 
 /** Deno's kernel; touching `Deno.jupyter` outside a notebook throws. */
@@ -78,6 +100,15 @@ function findTslab(): Tslab | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** tslab's display takes one MIME type a call; what lies below it takes whole bundles, and is found among the loaded modules. */
+function tslabInside(): TslabInside | undefined {
+  const loaded = Object.entries(createRequire(import.meta.url).cache);
+  const inside = loaded.find(([file]) => /[\\/]tslab[\\/]dist[\\/]jupyter\.js$/.test(file))?.[1]?.exports as
+    | TslabInside
+    | undefined;
+  return typeof inside?.lastWriteDisplayData === 'function' ? inside : undefined;
 }
 
 /** tslab takes one MIME type a call: the one a front end would choose. */
@@ -107,7 +138,7 @@ export async function display(value: unknown, options: DisplayOptions = {}): Pro
 }
 
 async function inTerminal(value: unknown, options: DisplayOptions): Promise<void> {
-  const figure = toFigure(value);
+  const figure = await figureFor(value);
   process.stdout.write(`${isTokenView(value) && process.stdout.isTTY ? tokensAnsi(value) : (figure?.text ?? asText(value))}\n`);
   if (options.html && figure) {
     await writeFileAtomic(options.html, await page([figure], figure.title === undefined ? {} : { title: figure.title }));

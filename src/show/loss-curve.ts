@@ -1,4 +1,5 @@
 import { BadInput, quote } from '../base/core/index.js';
+import { drawable, touch } from './axes.js';
 import { type Figure, figure } from './figure.js';
 import { lttb, smoothed } from './series.js';
 import { formatNumber, round6, sparkline } from './text.js';
@@ -51,7 +52,7 @@ const HELD_OUT = 'held out';
 export function lossCurve(history: LossHistory, options: LossCurveOptions = {}): Figure {
   const { title = 'Training loss', log = false, evalPoints = [], width = 560, height = 260, maxPoints = 1000 } = options;
   const all = columns(history);
-  const usable = (loss: number) => Number.isFinite(loss) && (!log || loss > 0);
+  const usable = (loss: number) => drawable(loss, log);
   const keep = all.step.map((_, i) => i).filter(i => Number.isFinite(all.step[i]!) && usable(all.loss[i]!));
   const steps = keep.map(i => all.step[i]!);
   const losses = keep.map(i => all.loss[i]!);
@@ -81,35 +82,42 @@ export function lossCurve(history: LossHistory, options: LossCurveOptions = {}):
   const y = (field: string) => ({
     field,
     type: 'quantitative',
-    scale: log ? { type: 'log', nice: false } : { zero: false },
+    // Vega cannot make an axis of nothing.
+    scale: steps.length + evals.length === 0 ? { domain: [0, 1] } : log ? { type: 'log', nice: false } : { zero: false },
     axis: { title: 'loss (nats per token)', tickCount: 6 },
   });
-  const color = (name: string) => ({
-    datum: name,
+  // Each layer is one series; its name is written into its rows, since the schema knows no scale beside a constant.
+  const named = (name: string) => [{ calculate: `'${name}'`, as: 'series' }];
+  const color = {
+    field: 'series',
     type: 'nominal',
     scale: {
       domain: names,
       range: names.map(n => (n === EACH && drawMeans ? PALETTE.gray : n === HELD_OUT ? PALETTE.vermillion : PALETTE.blue)),
     },
     legend: names.length > 1 ? { title: null } : null,
-  });
+  };
   const loss = {
     width,
     height,
     encoding: { x: x(!withRate) },
     layer: [
       {
+        transform: named(EACH),
         mark: { type: 'line', strokeWidth: drawMeans ? 1 : 2.2, opacity: drawMeans ? 0.55 : 1, point: steps.length <= 30 },
-        encoding: { y: y('loss'), color: color(EACH) },
+        encoding: { y: y('loss'), color },
       },
-      ...(drawMeans ? [{ mark: { type: 'line', strokeWidth: 2.4 }, encoding: { y: y('smooth'), color: color(SMOOTH) } }] : []),
+      ...(drawMeans
+        ? [{ transform: named(SMOOTH), mark: { type: 'line', strokeWidth: 2.4 }, encoding: { y: y('smooth'), color } }]
+        : []),
       hover(drawMeans, withRate),
       ...(evals.length > 0
         ? [
             {
               data: { values: evals },
+              transform: named(HELD_OUT),
               mark: { type: 'line', strokeWidth: 1.5, strokeDash: [4, 3], point: { size: 60, filled: true }, tooltip: true },
-              encoding: { y: y('loss'), color: color(HELD_OUT) },
+              encoding: { y: y('loss'), color },
             },
           ]
         : []),
@@ -141,6 +149,7 @@ export function lossCurve(history: LossHistory, options: LossCurveOptions = {}):
 /** A rule that follows the pointer to the nearest step and says its values. */
 function hover(drawMeans: boolean, withRate: boolean) {
   return {
+    name: touch('rule'),
     mark: { type: 'rule', strokeWidth: 1, color: PALETTE.gray },
     params: [
       { name: 'nearestStep', select: { type: 'point', fields: ['step'], nearest: true, on: 'pointerover', clear: 'pointerout' } },

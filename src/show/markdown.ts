@@ -5,6 +5,15 @@ import { escapeHtml, wellFormed } from './text.js';
  * is escaped first, HTML in the source is shown as text, and links lead to http(s), mail or a place on the page only.
  */
 export function markdown(source: string): string {
+  return blocks(source, 0);
+}
+
+/** Lists and quotes within one another at most; a line or paragraph of more characters than this has no marks. */
+const DEPTH = 20;
+const LONGEST = 20_000;
+
+function blocks(source: string, depth: number): string {
+  if (depth > DEPTH) return `<p>${escapeHtml(source)}</p>`;
   const lines = wellFormed(source).replace(/\r\n?/g, '\n').split('\n');
   const out: string[] = [];
   let i = 0;
@@ -15,6 +24,11 @@ export function markdown(source: string): string {
   };
   while (i < lines.length) {
     const line = lines[i]!;
+    if (line.length > LONGEST) {
+      i++;
+      out.push(`<p>${escapeHtml(line)}</p>`);
+      continue;
+    }
     const fence = /^\s*(```+|~~~+)/.exec(line)?.[1];
     const heading = /^(#{1,6})\s+(.*?)\s*#*$/.exec(line);
     if (fence) {
@@ -30,16 +44,22 @@ export function markdown(source: string): string {
       out.push('<hr>');
     } else if (/^\s*>/.test(line)) {
       out.push(
-        `<blockquote>${markdown(
+        `<blockquote>${blocks(
           take(l => /^\s*>/.test(l))
             .map(l => l.replace(/^\s*>\s?/, ''))
             .join('\n'),
+          depth + 1,
         )}</blockquote>`,
       );
     } else if (isTableHead(line, lines[i + 1])) {
       out.push(tableOf(take(l => l.includes('|') && l.trim() !== '')));
     } else if (ITEM.test(line)) {
-      out.push(list(take(l => ITEM.test(l) || /^\s+\S/.test(l))));
+      out.push(
+        list(
+          take(l => l.length <= LONGEST && (ITEM.test(l) || /^\s+\S/.test(l))),
+          depth,
+        ),
+      );
     } else if (line.trim() === '') {
       i++;
     } else {
@@ -53,7 +73,7 @@ export function markdown(source: string): string {
 
 const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
 
-function list(lines: string[]): string {
+function list(lines: string[], level: number): string {
   const depth = ITEM.exec(lines[0]!)![1]!.length;
   const ordered = /\d/.test(ITEM.exec(lines[0]!)![2]!);
   const items: { text: string; inner: string[] }[] = [];
@@ -63,13 +83,16 @@ function list(lines: string[]): string {
     else if (item || items.at(-1)!.inner.length > 0) items.at(-1)!.inner.push(line);
     else items.at(-1)!.text += `\n${line.trim()}`;
   }
-  const body = items.map(({ text, inner }) => `<li>${inline(text)}${inner.length > 0 ? nested(inner) : ''}</li>`).join('');
+  const body = items
+    .map(({ text, inner }) => `<li>${inline(text)}${inner.length > 0 ? nested(inner, level + 1) : ''}</li>`)
+    .join('');
   return ordered ? `<ol>${body}</ol>` : `<ul>${body}</ul>`;
 }
 
-function nested(lines: string[]): string {
+function nested(lines: string[], level: number): string {
+  if (level > DEPTH) return escapeHtml(lines.join('\n'));
   const first = lines.findIndex(l => ITEM.test(l));
-  return first === 0 ? list(lines) : inline(lines.join('\n'));
+  return first === 0 ? list(lines, level) : inline(lines.join('\n'));
 }
 
 function isTableHead(line: string, next: string | undefined): boolean {
@@ -95,6 +118,7 @@ function tableOf(lines: string[]): string {
 
 /** Spans of one block. Code is taken out first, so that nothing inside it is read as markup. */
 function inline(source: string): string {
+  if (source.length > LONGEST) return escapeHtml(source);
   return source
     .split(/(`+[^`]+`+)/)
     .map((part, i) => (i % 2 === 1 ? `<code>${escapeHtml(part.replace(/^`+|`+$/g, '').trim())}</code>` : spans(part)))
@@ -103,8 +127,8 @@ function inline(source: string): string {
 
 function spans(source: string): string {
   return escapeHtml(source)
-    .replace(/!\[([^\]\n]*)\]\([^()\s]*\)/g, '<em>$1</em>')
-    .replace(/\[([^\]\n]+)\]\(([^()\s]+)\)/g, (whole, text: string, target: string) =>
+    .replace(/!\[([^[\]\n]*)\]\([^()\s]*\)/g, '<em>$1</em>')
+    .replace(/\[([^[\]\n]+)\]\(([^()\s]+)\)/g, (whole, text: string, target: string) =>
       /^(https?:\/\/|mailto:|#)/.test(target) ? `<a href="${target}" rel="noopener noreferrer">${text}</a>` : whole,
     )
     .replace(/\*\*(?=\S)([^*\n]+?)\*\*|__(?=\S)([^_\n]+?)__/g, (_, a?: string, b?: string) => `<strong>${a ?? b}</strong>`)

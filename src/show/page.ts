@@ -1,6 +1,7 @@
 import { CONVERSATION_CSS } from './conversation.js';
 import type { FigureParts } from './figure.js';
-import { renderSvg } from './render.js';
+import { GENERATIONS_CSS } from './generations.js';
+import { chartHtml, chartScript, type PageScript } from './interactive.js';
 import { TABLE_CSS } from './table.js';
 import { cut, escapeHtml, printable } from './text.js';
 import { htmlVars } from './theme.js';
@@ -9,6 +10,11 @@ import { TOKENS_CSS } from './tokens.js';
 export interface PageOptions {
   /** Title of the page; defaults to `tunebook`. */
   title?: string;
+  /**
+   * Charts answer the pointer: tooltips, legends that filter, brushes, menus. The page then carries vega (half a megabyte), the one script
+   * that its content-security-policy lets run; without script its charts are the pictures they are otherwise. Default: false.
+   */
+  interactive?: boolean;
 }
 
 /** Nothing is loaded and nothing runs: the page is what it says, also offline and also when its texts are hostile. */
@@ -20,24 +26,26 @@ export async function page(figures: readonly FigureParts[] | FigureParts, option
   const title = options.title ?? 'tunebook';
   const parts: string[] = [];
   for (const figure of Array.isArray(figures) ? (figures as readonly FigureParts[]) : [figures as FigureParts]) {
-    parts.push(`<section>${await figureHtml(figure)}</section>`);
+    parts.push(`<section>${await figureHtml(figure, options.interactive)}</section>`);
   }
-  return htmlDocument(title, `<h1>${escapeHtml(printable(cut(title, 200)))}</h1>\n${parts.join('\n')}`);
+  const script = options.interactive ? await chartScript() : undefined;
+  return htmlDocument(title, `<h1>${escapeHtml(printable(cut(title, 200)))}</h1>\n${parts.join('\n')}`, script);
 }
 
 /** A figure as HTML for a page of ours, whose style sheet it relies on. */
-export async function figureHtml(figure: FigureParts): Promise<string> {
-  const chart = figure.spec ? `<div class="tb-chart">${await renderSvg(figure.spec, { theme: 'page' })}</div>` : '';
+export async function figureHtml(figure: FigureParts, interactive = false): Promise<string> {
+  const chart = figure.spec ? await chartHtml(figure.spec, interactive) : '';
   const html = figure.html ?? (figure.spec ? '' : `<pre>${escapeHtml(figure.text)}</pre>`);
   return chart + html;
 }
 
-/** A whole page around trusted HTML. */
-export function htmlDocument(title: string, body: string): string {
+/** A whole page around trusted HTML. With a script, that one text may run, known by its hash, and no other. */
+export function htmlDocument(title: string, body: string, script?: PageScript): string {
+  const policy = script ? `${CONTENT_POLICY}; script-src ${script.source}` : CONTENT_POLICY;
   return (
-    `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${CONTENT_POLICY}">` +
+    `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">` +
     `<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">` +
-    `<title>${escapeHtml(printable(cut(title, 200)))}</title>\n<style>${PAGE_CSS}</style></head>\n<body><main>\n${body}\n</main></body></html>\n`
+    `<title>${escapeHtml(printable(cut(title, 200)))}</title>\n<style>${PAGE_CSS}</style></head>\n<body><main>\n${body}\n</main>${script ? `<script>${script.text}</script>` : ''}</body></html>\n`
   );
 }
 
@@ -52,6 +60,8 @@ const PAGE_CSS =
   'p code,li code{background:var(--tb-wash);padding:1px 4px;border-radius:3px}' +
   'pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0 0 12px}' +
   'table{border-collapse:collapse}th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--tb-line);vertical-align:top}' +
+  '.tb-chart-menus{font-size:13px;color:var(--tb-soft)}.tb-chart-menus select,.tb-chart-menus input{font:inherit;color:var(--tb-ink);background:var(--tb-paper);border:1px solid var(--tb-line);border-radius:4px;margin-right:8px}' +
+  '.tb-tip{position:fixed;z-index:9;max-width:min(420px,90vw);padding:6px 9px;border-radius:5px;background:var(--tb-tip);color:var(--tb-tipink);font-size:12px;line-height:1.5;overflow-wrap:anywhere;unicode-bidi:plaintext;pointer-events:none;box-shadow:0 2px 8px #0005}' +
   '.tb-chart{overflow-x:auto;margin:6px 0}.tb-chart svg{max-width:100%;height:auto;display:block}img{max-width:100%;height:auto}' +
   // In a page both schemes are the browser's choice, so a picture on white paper gets its paper with it.
   'img.tb-picture{background:#fff;border-radius:4px}' +
@@ -61,4 +71,5 @@ const PAGE_CSS =
   '.tb-k{color:var(--tb-ctlink)}.tb-s{color:var(--tb-good)}.tb-c{color:var(--tb-faint);font-style:italic}.tb-n{color:var(--tb-onink)}' +
   TABLE_CSS +
   TOKENS_CSS +
-  CONVERSATION_CSS;
+  CONVERSATION_CSS +
+  GENERATIONS_CSS;

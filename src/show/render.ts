@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BadInput, Unavailable } from '../base/core/index.js';
+import { withoutTouch } from './axes.js';
 import type { Figure, VegaLiteSpec } from './figure.js';
 import { type Theme, themeConfig } from './theme.js';
 
@@ -20,6 +22,9 @@ export interface PngOptions extends RenderOptions {
 // Two folders up is the package root both from src/show and from dist/show; tsc copies no assets.
 const FONT_FILE = fileURLToPath(new URL('../../assets/fonts/Inter-Regular.otf', import.meta.url));
 
+/** Plain JavaScript that exported pages carry too. */
+const INTERPRETER = new URL('./browser/interpreter.js', import.meta.url);
+
 // What the shipped font can write. Anything beyond it (CJK, Arabic, emoji) is worth the time to look at the system's fonts.
 const COVERED = /^[\n\t -\u04ff\u1e00-\u1eff\u2000-\u23ff\u2500-\u25ff\u2713-\u2717\ufffd]*$/;
 
@@ -34,14 +39,37 @@ const CLOSED_LOADER = {
 
 /** The SVG of a chart. `description` becomes its accessible name. */
 export async function renderSvg(chart: Figure | VegaLiteSpec, options: RenderOptions = {}): Promise<string> {
-  const vega = await loadVega();
-  const runtime = vega.parse((await compileSpec(specOf(chart), options.theme ?? 'light')) as never);
-  const view = new vega.View(runtime, { renderer: 'none', loader: CLOSED_LOADER as never, logger: vega.logger(vega.Error) });
+  const { vega, expressions } = await loadVega();
+  const spec = await compileSpec(withoutTouch(specOf(chart)), options.theme ?? 'light');
+  // Expressions are evaluated by us: a spec may be anybody's, and vega would make code of it.
+  const view = new vega.View(vega.parse(spec as never, undefined, { ast: true }), {
+    renderer: 'none',
+    loader: CLOSED_LOADER as never,
+    logger: vega.logger(vega.Error),
+    expr: expressions,
+  } as never);
   try {
-    return await view.toSVG();
+    return withOwnIds(await view.toSVG());
   } finally {
     view.finalize();
   }
+}
+
+/**
+ * Vega numbers clips and gradients by a counter of the process: the same chart would differ from call to call, and two charts of two
+ * processes on one page would clip each other. So they are numbered within the chart, after a hash of what it holds.
+ */
+function withOwnIds(svg: string): string {
+  const numbers = new Map<string, number>();
+  const renamed = (name: (n: number) => string) =>
+    svg.replace(/( id="|="url\(#)((?:clip|gradient_)\d+)(?=[")])/g, (_, before: string, id: string) => {
+      if (!numbers.has(id)) numbers.set(id, numbers.size);
+      return before + name(numbers.get(id)!);
+    });
+  const plain = renamed(String);
+  if (numbers.size === 0) return svg;
+  const hash = createHash('sha256').update(plain).digest('hex').slice(0, 10);
+  return renamed(n => `tb${hash}-${n}`);
 }
 
 /** The PNG of a chart, lettered in the font that tunebook ships; Unavailable when that file is gone. */
@@ -84,19 +112,22 @@ function specOf(chart: Figure | VegaLiteSpec): VegaLiteSpec {
   });
 }
 
-type Vega = typeof import('vega');
-let vegaLoaded: Promise<Vega> | undefined;
+interface Loaded {
+  vega: typeof import('vega');
+  expressions: unknown;
+}
+let loaded: Promise<Loaded> | undefined;
 
 /** vega 6 has top-level await: a true import() is the one way that works from CommonJS cells too. */
-function loadVega(): Promise<Vega> {
-  vegaLoaded ??= import('vega').then(vega => {
+function loadVega(): Promise<Loaded> {
+  loaded ??= Promise.all([import('vega'), import(INTERPRETER.href)]).then(([vega, { interpreter }]) => {
     // Without a canvas vega guesses 0.8 em a character, which pushes legends and titles apart; Inter's mean is nearer 0.55.
     const metrics = (vega as unknown as { textMetrics?: { width(item: { fontSize?: number }, text: unknown): number } })
       .textMetrics;
     if (metrics) metrics.width = (item, text) => estimateWidth(String(text ?? ''), item.fontSize ?? 11);
-    return vega;
+    return { vega, expressions: interpreter(vega) };
   });
-  return vegaLoaded;
+  return loaded;
 }
 
 function estimateWidth(text: string, fontSize: number): number {

@@ -1,3 +1,4 @@
+import { touch } from './axes.js';
 import { type Figure, figure } from './figure.js';
 import type { LossHistory } from './loss-curve.js';
 import { type Curve, curvesOf, type RunCurves } from './runs-curves.js';
@@ -159,6 +160,7 @@ function longest(names: readonly string[]): number {
 /** The point of a curve nearest to the pointer says what it is. */
 function hover(y: object) {
   return {
+    name: touch('point'),
     mark: { type: 'point', filled: true, size: 70 },
     params: [
       {

@@ -1,7 +1,7 @@
 import { escapeHtml, wellFormed } from './text.js';
 
 const TAGS = new Set(
-  'div span p br wbr hr b i em strong small sub sup mark code pre ul ol li table caption thead tbody tfoot tr th td h1 h2 h3 h4 h5 h6 details summary'.split(
+  'div span p br wbr hr b i em strong small sub sup mark code pre ul ol li table caption thead tbody tfoot tr th td h1 h2 h3 h4 h5 h6 details summary progress del ins'.split(
     ' ',
   ),
 );
@@ -12,11 +12,13 @@ const DROPPED = new Set(
     ' ',
   ),
 );
-const ATTRIBUTES = /^(class|title|role|dir|colspan|rowspan|scope|tabindex|open|aria-[a-z]+)$/;
+const ATTRIBUTES = /^(class|title|role|dir|colspan|rowspan|scope|tabindex|open|value|max|aria-[a-z]+)$/;
 // Colours, borders and alignment; no function but rgb(), so nothing is loaded and nothing leaves its place.
 const STYLE =
   /^\s*(?:color|background-color|border|border-(?:top|right|bottom|left)|text-align|font-weight)\s*:(?:[#\w.%\s-]|rgba?\([\d\s.,%]*\))+$/;
-const TAG = /<(\/?)([a-zA-Z][a-zA-Z0-9-]*)((?:"[^"]*"|'[^']*'|[^'">])*)>|<!--[\s\S]*?(?:-->|$)|<[!?][^>]*>/g;
+const TAG = /<(\/?)([a-zA-Z][a-zA-Z0-9-]*)((?:"[^"]*"|'[^']*'|[^'"<>])*)>|<!--[\s\S]*?(?:-->|$)|<[!?][^>]*>/g;
+/** Elements within one another at most; deeper ones lose their marks, not their text. */
+const DEPTH = 200;
 const ATTRIBUTE = /([a-zA-Z][\w-]*)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)/g;
 
 /**
@@ -44,6 +46,7 @@ export function sanitizeHtml(html: string): string {
       if (!closing && !/\/\s*$/.test(match[3]!)) dropping = name;
     } else if (TAGS.has(name)) {
       if (!closing) {
+        if (open.length >= DEPTH) continue;
         out.push(`<${name}${attributes(match[3]!)}>`);
         if (!VOID.has(name)) open.push(name);
       } else if (open.includes(name)) {

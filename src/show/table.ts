@@ -117,11 +117,13 @@ export const TABLE_CSS: string =
   '.tb-figure{color:var(--tb-ink);font:14px/1.45 Inter,system-ui,sans-serif;margin:6px 0}.tb-table{overflow-x:auto}' +
   '.tb-table table{border-collapse:collapse;margin:0;border:0;font-size:13px}' +
   '.tb-table caption{caption-side:top;text-align:left;font-weight:600;font-size:15px;padding:0 0 8px;color:var(--tb-ink)}' +
-  '.tb-table th,.tb-table td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border:0;border-bottom:1px solid var(--tb-line);' +
-  'white-space:pre-wrap;overflow-wrap:anywhere;min-width:3em;max-width:32em;background:none}' +
-  '.tb-table td:first-child{min-width:6em}.tb-table th{color:var(--tb-soft);font-weight:600;border-bottom:2px solid var(--tb-line);overflow-wrap:normal}' +
-  '.tb-table .tb-num{text-align:right;font-variant-numeric:tabular-nums}' +
-  '.tb-table td:last-child,.tb-table th:last-child{padding-right:4px}' +
+  // Two classes: JupyterLab's own style of tables (right-aligned, striped) must not win.
+  '.tb-figure.tb-table th,.tb-figure.tb-table td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border:0;border-bottom:1px solid var(--tb-line);' +
+  'white-space:pre-wrap;overflow-wrap:anywhere;min-width:3em;max-width:32em;background:none}.tb-figure.tb-table tbody tr{background:none}' +
+  '.tb-figure.tb-table td:first-child{min-width:6em}' +
+  '.tb-figure.tb-table thead th{color:var(--tb-soft);font-weight:600;border-bottom:2px solid var(--tb-line);overflow-wrap:normal}' +
+  '.tb-figure.tb-table .tb-num{text-align:right;font-variant-numeric:tabular-nums}' +
+  '.tb-figure.tb-table td:last-child,.tb-figure.tb-table th:last-child{padding-right:4px}' +
   '.tb-good{color:var(--tb-good);font-weight:600}.tb-bad{color:var(--tb-bad);font-weight:600}' +
   '.tb-note{color:var(--tb-faint);font-size:12px;margin:6px 0 0}';
 
@@ -162,14 +164,4 @@ function fromRows(all: readonly object[], limit: number): Grid {
   const shown = all.slice(0, limit);
   const columns = [...new Set(shown.flatMap(row => (row !== null && typeof row === 'object' ? Object.keys(row) : [])))];
   return { columns, rows: shown.map(row => columns.map(c => (row as Record<string, unknown> | null)?.[c])), total: all.length };
-}
-
-/** Whether a value is a table of another library that {@link table} can show. */
-export function isTable(value: unknown): value is TableSource {
-  if (value === null || typeof value !== 'object') return false;
-  const v = value as { columnNames?: unknown; objects?: unknown; columns?: unknown; values?: unknown; shape?: unknown };
-  return (
-    (typeof v.columnNames === 'function' && typeof v.objects === 'function') ||
-    (Array.isArray(v.columns) && Array.isArray(v.values) && Array.isArray(v.shape) && v.shape.length === 2)
-  );
 }

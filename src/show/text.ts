@@ -41,6 +41,11 @@ export function cut(text: string, limit: number, show: (part: string) => string 
   return `${show(wellFormedEnd(text.slice(0, limit)))}… (${text.length.toLocaleString('en-US')} characters)`;
 }
 
+/** At most `limit` characters, the last of which says that there were more: for a name that must not push others away. */
+export function short(text: string, limit: number): string {
+  return text.length <= limit ? text : `${wellFormedEnd(text.slice(0, limit - 1))}…`;
+}
+
 function wellFormedEnd(text: string): string {
   return /[\ud800-\udbff]$/.test(text) ? text.slice(0, -1) : text;
 }

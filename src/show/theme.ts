@@ -73,7 +73,8 @@ export function spec(
 /** One string, or two lines broken between words. */
 function wrapped(text: string, width: number): string | string[] {
   if (text.length <= width) return text;
-  const at = text.lastIndexOf(' ', width);
+  // A second line of one word looks like a mistake: then both are shorter.
+  const at = text.lastIndexOf(' ', text.length < width + 20 ? Math.round(0.75 * width) : width);
   return at > width / 2 ? [text.slice(0, at), text.slice(at + 1)] : [text.slice(0, width), text.slice(width)];
 }
 

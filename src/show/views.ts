@@ -1,16 +1,41 @@
-import { type MimeBundle, setRenderer, type View, viewOf } from '../base/core/index.js';
+import {
+  isConversationRow,
+  isMessages,
+  isRowMap,
+  isRows,
+  isTableLike,
+  isTensorLike,
+  type MimeBundle,
+  setRenderer,
+  type TensorLike,
+  type View,
+  viewOf,
+} from '../base/core/index.js';
+import { type AttentionData, attention } from './attention.js';
 import { type BeforeAfterRow, beforeAfter } from './before-after.js';
 import { type ConversationData, conversation } from './conversation.js';
+import { type DiversityCurve, diversity } from './diversity.js';
+import { type DriftRow, drift } from './drift.js';
+import { errorView, isTeachingError } from './error-view.js';
 import { type Figure, isFigure, JUPYTER_DISPLAY } from './figure.js';
+import { generations } from './generations.js';
+import { type KlPoint, klForgetting } from './kl-forgetting.js';
 import { type LossHistory, lossCurve } from './loss-curve.js';
+import { type MarginSeries, margins } from './margins.js';
 import { type MixtureSource, mixture } from './mixture.js';
 import { parameters } from './parameters.js';
+import { type RewardHistory, rewards } from './rewards.js';
 import { type RunsSource, runs } from './runs.js';
 import { type Sample, samples } from './samples.js';
-import { isTable, type TableSource, table } from './table.js';
+import { type TableSource, table } from './table.js';
+import { type TaskMatrix, taskMatrix } from './task-matrix.js';
+import { type TemplateLine, templateComparison } from './template-comparison.js';
+import { peekTensor, readTensor } from './tensor.js';
 import { formatCell } from './text.js';
 import type { TokenView } from './token-cells.js';
 import { tokens } from './tokens.js';
+import { type TradeOffPoint, tradeOff } from './trade-off.js';
+import { type TrainingSource, training } from './training.js';
 
 /** What a run's view holds. */
 export interface RunData {
@@ -33,6 +58,17 @@ const KINDS: Record<string, (data: never) => Figure> = {
     data.samples
       ? samples(data.samples, data.score === undefined ? {} : { title: `Score ${(100 * data.score).toFixed(1)} %` })
       : properties(data, 'Scores'),
+  training: (data: TrainingSource) => training(data),
+  rewards: (data: RewardHistory) => rewards(data),
+  attention: (data: AttentionData) => attention(data),
+  taskMatrix: (data: TaskMatrix) => taskMatrix(data),
+  tradeOff: (data: TradeOffPoint[]) => tradeOff(data),
+  klForgetting: (data: KlPoint[]) => klForgetting(data),
+  drift: (data: DriftRow[]) => drift(data),
+  diversity: (data: DiversityCurve[]) => diversity(data),
+  margins: (data: ArrayLike<number> | MarginSeries[]) => margins(data),
+  generations: (data: Sample[]) => generations(data),
+  templateComparison: (data: TemplateLine[]) => templateComparison(data),
   mixture: (data: MixtureSource) => mixture(data),
   conversation: (data: ConversationData) => conversation(data),
   model: (data: object) =>
@@ -56,20 +92,69 @@ function properties(data: unknown, title: string): Figure {
 
 /**
  * The figure of anything that has one: a figure, an object that describes itself through `Symbol.for('tunebook.view')`, an
- * arquero table, a danfo DataFrame. Undefined for all else.
+ * arquero table, a danfo DataFrame, a tensor, messages or a row of them, a list of flat objects, a Map of single values or of
+ * flat objects, an error of ours. Undefined for all else, which is shown as text.
  */
 export function toFigure(value: unknown): Figure | undefined {
+  if (isTensorLike(value)) return peekTensor(value);
+  return settled(value);
+}
+
+/** Like {@link toFigure}, with the values of a tensor waited for, as WebGPU needs it. */
+export async function figureFor(value: unknown): Promise<Figure | undefined> {
+  if (isTensorLike(value)) return readTensor(value);
+  if (isParameter(value)) {
+    const tensor = value.read();
+    try {
+      return await readTensor(tensor, { title: value.name });
+    } finally {
+      tensor.dispose();
+    }
+  }
+  return settled(value);
+}
+
+function settled(value: unknown): Figure | undefined {
   if (isFigure(value)) return value;
   const view = viewOf(value);
   if (view) return figureOf(view);
-  return isTable(value) ? table(value) : undefined;
+  if (isTableLike(value)) return table(value as TableSource);
+  if (isTeachingError(value)) return errorView(value);
+  try {
+    if (isMessages(value) || isConversationRow(value)) return conversation(value);
+    if (isRows(value)) return table(value);
+    if (isRowMap(value)) return table(mapRows(value));
+  } catch {
+    // An object with a getter that throws: as text, for which no getter is called, it can be shown.
+  }
+  return undefined;
+}
+
+function mapRows(map: Map<unknown, unknown>): object[] {
+  return Array.from(map, ([key, value]) =>
+    value instanceof Object && !(value instanceof Date) ? { key, ...value } : { key, value },
+  );
+}
+
+/** A model's weight, of which a cell wants to see the values. */
+function isParameter(value: unknown): value is { name: string; read(): TensorLike & { dispose(): void } } {
+  const v = value as { name?: unknown; shape?: unknown; read?: unknown; write?: unknown; trainable?: unknown } | null;
+  return (
+    typeof v === 'object' &&
+    v !== null &&
+    typeof v.name === 'string' &&
+    Array.isArray(v.shape) &&
+    typeof v.trainable === 'boolean' &&
+    typeof v.read === 'function' &&
+    typeof v.write === 'function'
+  );
 }
 
 /** The MIME bundle of anything that has one; undefined for all else. */
 export async function bundleOf(value: unknown): Promise<MimeBundle | undefined> {
   const own = (value as { [JUPYTER_DISPLAY]?: () => unknown } | null | undefined)?.[JUPYTER_DISPLAY];
   if (typeof own === 'function') return (await own.call(value)) as MimeBundle;
-  return toFigure(value)?.[JUPYTER_DISPLAY]();
+  return (await figureFor(value))?.[JUPYTER_DISPLAY]();
 }
 
 // So that a kernel shows our objects without knowing of figures.

@@ -22,7 +22,7 @@ afterEach(() => vi.restoreAllMocks());
 describe('the command line', () => {
   it('lists its commands, and says its version', async () => {
     expect(await dispatch(['help'])).toBe(0);
-    for (const name of ['doctor', 'backend', 'kernel', 'run', 'runs', 'inspect'])
+    for (const name of ['doctor', 'backend', 'kernel', 'run', 'runs', 'export', 'inspect'])
       expect(out).toMatch(new RegExp(`^  ${name} `, 'm'));
     out = '';
     expect(await dispatch(['--version'])).toBe(0);

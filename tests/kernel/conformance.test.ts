@@ -1,22 +1,40 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { noJupyter, PATIENCE, runPython } from './front-end.js';
+import { ensureBuilt, root } from '../helpers/built.js';
+import { noJupyter, PATIENCE } from './front-end.js';
 
-/** Tests of jupyter_kernel_test that do not pass yet, with the reason. */
-const NOT_YET: Record<string, string> = {
-  test_pager: 'payloads are deprecated in the protocol and the kernel has no pager',
-};
+/** Every test of jupyter_kernel_test 0.7, by its topic. */
+const TOPICS = [
+  'kernel_info',
+  'stdout',
+  'stderr',
+  'execute_result',
+  'error',
+  'display_data',
+  'clear_output',
+  'complete',
+  'inspect',
+  'is_complete',
+  'history',
+  'pager',
+  'iopub_welcome',
+];
 
 describe.skipIf(noJupyter)(`jupyter_kernel_test ${noJupyter ?? ''}`, () => {
   it(
-    'passes, but for what is listed with a reason',
+    'passes, every test of it, and the table says so',
     async () => {
-      const found = JSON.parse(await runPython('conformance.py', '')) as Record<string, string>;
-      for (const [name, reason] of Object.entries(NOT_YET)) console.log(`${name}: not yet – ${reason}`);
-      const failing = Object.fromEntries(
-        Object.entries(found).filter(([name, outcome]) => outcome !== 'passed' && !(name in NOT_YET)),
-      );
-      expect(failing).toEqual({});
-      expect(Object.values(found).filter(outcome => outcome === 'passed')).toHaveLength(12);
+      await ensureBuilt();
+      const script = join(root, 'tests', 'kernel', 'conformance-table.mjs');
+      const { stdout } = await promisify(execFile)(process.execPath, [script, '--reasons', 'tunebook']);
+      expect(stdout.trim().split('\n')).toEqual([
+        expect.stringMatching(/^\| jupyter_kernel_test \| tunebook \d+\.\d+\.\d+ \|$/),
+        '| --- | :-: |',
+        ...TOPICS.map(topic => `| \`${topic}\` | ✓ |`),
+        '| passed | **13 of 13** |',
+      ]);
     },
     PATIENCE,
   );

@@ -2,17 +2,25 @@
 
 Reads a JSON plan from stdin and prints a JSON report. Plan: {"kernel": name, "cwd": folder, "steps": [...]}; steps:
   {"code": "..."}                       run a cell; optional: "interrupt_after" (s), "interrupt_on" (text in a stream), "timeout",
+                                        "interrupt_on_busy" (as soon as the kernel says busy), "interrupts" (how many, 50 ms apart),
+                                        "wait_for" (text in late output, waited for instead of a time),
                                         "silent", "store_history", "user_expressions", "stop_on_error", "wait" (s of late output)
   {"burst": ["...", "..."]}             send several cells before reading any reply
+                                        "answers" (texts for input_requests: without it the front end takes no input),
+                                        "during" (sent once "during_on" is in a stream: {"message": "comm_msg", "content": {...}}),
+                                        "interrupt_on_input" (interrupt instead of answering)
   {"request": "complete", "content": {...}, "channel": "shell"}   any other request
+  {"message": "comm_open", "content": {...}, "buffers": [text]}   a message without a reply; it is over when the kernel is idle; "wait"
   {"restart": true}
-Report: {"ready_seconds", "alive", "steps": [{"reply", "outputs", "states", "seconds", "late"}]}.
+Report: {"ready_seconds", "alive", "steps": [{"reply", "outputs", "states", "seconds", "late", "others"}]}; "others" are outputs of
+earlier requests that arrived meanwhile.
 """
 
 import json
 import os
 import sys
 import time
+import uuid
 from queue import Empty
 
 from jupyter_client.manager import KernelManager
@@ -22,6 +30,8 @@ started = time.time()
 manager = KernelManager(kernel_name=plan["kernel"])
 manager.start_kernel(cwd=plan.get("cwd", os.getcwd()))
 client = manager.client()
+# Both count their messages under one session's name: an interrupt could have the id of a cell.
+client.session.session = uuid.uuid4().hex
 client.start_channels()
 client.wait_for_ready(timeout=60)
 ready = time.time() - started
@@ -31,9 +41,17 @@ def brief(message):
     return {"type": message["header"]["msg_type"], "content": message["content"]}
 
 
+def send(channel, kind, content, buffers=()):
+    message = client.session.msg(kind, content)
+    client.session.send(getattr(client, f"{channel}_channel").socket, message, buffers=[each.encode() for each in buffers])
+    return message["header"]["msg_id"]
+
+
 def gather(ids, timeout, step):
     """Messages of these requests until each one is idle and answered."""
     replies, outputs, states, waiting = {}, [], [], set(ids)
+    answers, asked, others = list(step.get("answers", [])), [], []
+    during = step.get("during")
     begin = time.time()
     interrupted = False
 
@@ -41,13 +59,16 @@ def gather(ids, timeout, step):
         nonlocal interrupted
         if not interrupted:
             interrupted = True
-            manager.interrupt_kernel()
             gather.interrupted_at = time.time()
+            for i in range(step.get("interrupts", 1)):
+                manager.interrupt_kernel()
+                time.sleep(0.05 if i else 0)
 
     gather.interrupted_at = None
-    while waiting or len(replies) < len(ids):
+    expected = 0 if "message" in step else len(ids)
+    while waiting or len(replies) < expected:
         if time.time() - begin > timeout:
-            return {"timeout": True, "outputs": outputs, "replies": replies, "states": states}
+            return {"timeout": True, "outputs": outputs, "replies": replies, "states": states, "asked": asked, "others": others}
         if "interrupt_after" in step and time.time() - begin >= step["interrupt_after"]:
             interrupt()
         try:
@@ -59,11 +80,28 @@ def gather(ids, timeout, step):
                     states.append(state)
                     if state == "idle":
                         waiting.discard(parent)
+                    elif step.get("interrupt_on_busy"):
+                        interrupt()
                 else:
-                    outputs.append({**brief(message), "parent": ids.index(parent)})
+                    buffers = [bytes(each).decode() for each in message["buffers"]]
+                    outputs.append({**brief(message), "parent": ids.index(parent), **({"buffers": buffers} if buffers else {})})
                     text = str(message["content"].get("text", ""))
                     if step.get("interrupt_on") and step["interrupt_on"] in text:
                         interrupt()
+                    if during and step["during_on"] in text:
+                        send("shell", during["message"], during["content"])
+                        during = None
+            elif message["header"]["msg_type"] != "status":
+                others.append(brief(message))
+        except Empty:
+            pass
+        try:
+            question = client.get_stdin_msg(timeout=0.001)
+            asked.append(question["content"])
+            if step.get("interrupt_on_input"):
+                interrupt()
+            elif answers:
+                client.input(answers.pop(0))
         except Empty:
             pass
         for channel in ("shell", "control"):
@@ -75,7 +113,7 @@ def gather(ids, timeout, step):
                 pass
     end = time.time()
     since = None if gather.interrupted_at is None else end - gather.interrupted_at
-    return {"outputs": outputs, "replies": replies, "states": states, "seconds": end - begin, "interrupt_seconds": since}
+    return {"outputs": outputs, "replies": replies, "states": states, "seconds": end - begin, "interrupt_seconds": since, "asked": asked, "others": others}
 
 
 def execute(step, code):
@@ -85,20 +123,26 @@ def execute(step, code):
         store_history=step.get("store_history", True),
         user_expressions=step.get("user_expressions"),
         stop_on_error=step.get("stop_on_error", True),
+        allow_stdin="answers" in step or "interrupt_on_input" in step,
     )
 
 
-def late(seconds):
+def late(seconds, text=None):
+    """Outputs of these seconds, or until this text is in one; "step" is the number of the step that made them."""
     found, end = [], time.time() + seconds
-    while time.time() < end:
+    while time.time() < end and not (text and text in "".join(str(each["content"].get("text")) for each in found)):
         try:
-            found.append(brief(client.get_iopub_msg(timeout=0.05)))
+            message = client.get_iopub_msg(timeout=0.05)
+            found.append({**brief(message), "step": steps_by_id.get(message["parent_header"].get("msg_id"))})
         except Empty:
             pass
     return [each for each in found if each["type"] != "status"]
 
 
-def run(step):
+steps_by_id = {}
+
+
+def run(step, number):
     timeout = step.get("timeout", 60)
     if step.get("restart"):
         manager.restart_kernel(now=False)
@@ -107,20 +151,25 @@ def run(step):
     if "burst" in step:
         return gather([execute(step, code) for code in step["burst"]], timeout, step)
     if "request" in step:
-        message = client.session.msg(f"{step['request']}_request", step.get("content", {}))
-        channel = step.get("channel", "shell")
-        getattr(client, f"{channel}_channel").send(message)
-        return gather([message["header"]["msg_id"]], timeout, step)
-    result = gather([execute(step, step["code"])], timeout, step)
-    if "wait" in step:
+        sent = send(step.get("channel", "shell"), f"{step['request']}_request", step.get("content", {}))
+        return gather([sent], timeout, step)
+    if "message" in step:
+        ids = [send("shell", step["message"], step["content"], step.get("buffers", []))]
+    else:
+        ids = [execute(step, step["code"])]
+    steps_by_id[ids[0]] = number
+    result = gather(ids, timeout, step)
+    if "wait_for" in step:
+        result["late"] = late(timeout, step["wait_for"])
+    elif "wait" in step:
         result["late"] = late(step["wait"])
     return result
 
 
 report = []
 try:
-    for step in plan["steps"]:
-        done = run(step)
+    for number, step in enumerate(plan["steps"]):
+        done = run(step, number)
         if "replies" in done and "burst" not in step:
             done["reply"] = done.pop("replies").get(0)
         report.append(done)

@@ -8,18 +8,32 @@ import { ensureBuilt, root } from '../helpers/built.js';
 export interface Step {
   code?: string;
   burst?: string[];
+  /** Texts for what the cell asks; without them the front end takes no input. */
+  answers?: string[];
+  interrupt_on_input?: boolean;
+  /** Sent when `during_on` stands in a stream of the running cell. */
+  during?: { message: string; content: object };
+  during_on?: string;
   request?: string;
+  /** A message without a reply. */
+  message?: string;
   content?: object;
+  buffers?: string[];
   channel?: 'shell' | 'control';
   restart?: boolean;
   interrupt_after?: number;
   interrupt_on?: string;
+  interrupt_on_busy?: boolean;
+  /** How many; 1. */
+  interrupts?: number;
   timeout?: number;
   silent?: boolean;
   store_history?: boolean;
   stop_on_error?: boolean;
   user_expressions?: Record<string, string>;
   wait?: number;
+  /** Text in late output, waited for as long as `timeout`. */
+  wait_for?: string;
 }
 
 /** A message on iopub. */
@@ -27,6 +41,10 @@ export interface Output {
   type: string;
   // biome-ignore lint/suspicious/noExplicitAny: contents differ by type, tests name what they expect
   content: any;
+  /** Binary parts, as text. */
+  buffers?: string[];
+  /** Of late output: number of the step that made it. */
+  step?: number | null;
 }
 
 /** What came of a step. */
@@ -37,8 +55,12 @@ export interface Done {
   replies?: Record<string, any>;
   outputs: Output[];
   late?: Output[];
+  /** What earlier steps put out meanwhile. */
+  others?: Output[];
   states: string[];
   interrupt_seconds?: number | null;
+  /** Contents of the input_requests. */
+  asked?: { prompt: string; password: boolean }[];
   timeout?: boolean;
 }
 
@@ -49,7 +71,7 @@ export const python: string = join(root, '.venv', 'bin', 'python');
 export const noJupyter: string | undefined = existsSync(python) ? undefined : 'no .venv with Jupyter: run `npm run setup`';
 
 /** Run a Python script of this folder with kernelspecs of this build installed in a folder of its own. */
-export async function runPython(script: string, input: string): Promise<string> {
+export async function runPython(script: string, input: string, more: NodeJS.ProcessEnv = {}): Promise<string> {
   await ensureBuilt();
   const { installKernelspec, installTslabKernelspec } = await import(join(root, 'dist', 'kernel', 'install.js'));
   const prefix = mkdtempSync(join(tmpdir(), 'tunebook-kernels-'));
@@ -62,6 +84,8 @@ export async function runPython(script: string, input: string): Promise<string> 
         JUPYTER_PATH: join(prefix, 'share', 'jupyter'),
         IPYTHONDIR: prefix,
         JUPYTER_RUNTIME_DIR: prefix,
+        TUNEBOOK_HISTORY: join(prefix, 'history.jsonl'),
+        ...more,
       };
       const child = spawn(python, [join(root, 'tests', 'kernel', script)], { env });
       let out = '';
@@ -78,9 +102,12 @@ export async function runPython(script: string, input: string): Promise<string> 
 }
 
 /** Run steps on one new kernel through jupyter_client; one result per step. */
-export async function drive(steps: Step[], options: { cwd?: string; kernel?: string } = {}): Promise<Done[]> {
+export async function drive(
+  steps: Step[],
+  options: { cwd?: string; kernel?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Done[]> {
   const plan = { kernel: options.kernel ?? 'tunebook', cwd: options.cwd ?? join(root, 'tests'), steps };
-  const report = JSON.parse(await runPython('drive.py', JSON.stringify(plan))) as { alive: boolean; steps: Done[] };
+  const report = JSON.parse(await runPython('drive.py', JSON.stringify(plan), options.env)) as { alive: boolean; steps: Done[] };
   if (!report.alive) throw new Error('the kernel was dead at the end');
   return report.steps;
 }

@@ -39,6 +39,15 @@ describe('history', () => {
     expect(filled().query({ hist_access_type: 'search', pattern: 'a' })).toEqual([]);
   });
 
+  it('finds each input once, at its last use, and matches hostile globs in good time', () => {
+    const unique = filled().query({ hist_access_type: 'search', pattern: '*', unique: true });
+    expect(unique.map(each => each[1])).toEqual([2, 3, 4]);
+    const history = new History();
+    history.add(1, 'a'.repeat(2000));
+    expect(history.query({ hist_access_type: 'search', pattern: `${'*a'.repeat(50)}*b` })).toEqual([]);
+    expect(history.query({ hist_access_type: 'search', pattern: `${'*a'.repeat(50)}*` })).toHaveLength(1);
+  });
+
   it('adds outputs when asked', () => {
     expect(filled().query({ hist_access_type: 'range', session: 1, start: 1, stop: 3, output: true })).toEqual([
       [1, 1, ['a = 1', null]],

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,6 +33,19 @@ describe('kernelspec', () => {
     expect(await install.uninstallKernelspec({ prefix })).toBe(true);
     expect(await install.uninstallKernelspec({ prefix })).toBe(false);
     expect((await install.kernelspecs({ prefix })).map(({ name }) => name)).toEqual(['tslab']);
+  });
+
+  it('of Deno names the program itself, and is refused where none runs', async () => {
+    await expect(install.installDenoKernelspec({ prefix }, join(prefix, 'no-deno'))).rejects.toThrow(
+      /does not run as Deno.*Fix: /,
+    );
+    // Names that a replacement pattern would change.
+    const deno = join(prefix, "deno $& $'");
+    writeFileSync(deno, '#!/bin/sh\necho "$0"\n', { mode: 0o755 });
+    const folder = await install.installDenoKernelspec({ prefix }, deno);
+    const spec = JSON.parse(readFileSync(join(folder, 'kernel.json'), 'utf8'));
+    expect(spec.argv).toEqual([deno, 'jupyter', '--kernel', '--conn', '{connection_file}']);
+    expect(await install.uninstallKernelspec({ prefix }, 'deno')).toBe(true);
   });
 
   it('says how to name a Python when one does not run', () => {

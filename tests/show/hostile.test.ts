@@ -1,9 +1,11 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BadInput } from '../../src/base/core/index.js';
 import {
   beforeAfter,
   conversation,
   dataset,
+  errorView,
   type Figure,
   histogram,
   lossCurve,
@@ -11,29 +13,17 @@ import {
   notebookPage,
   page,
   parameters,
+  progressBars,
   samples,
   table,
+  tensor,
+  toFigure,
   tokens,
 } from '../../src/show/index.js';
 import { markdown } from '../../src/show/markdown.js';
 import { sanitizeHtml } from '../../src/show/sanitize.js';
 import { addVega, drawSpecs, launchBrowser, skipBrowser } from '../helpers/browser.js';
-
-const ATTACKS = [
-  '<script>window.__pwned=1</script>',
-  '</style></svg></title><img src=x onerror="window.__pwned=1">',
-  ']]><script>window.__pwned=1</script>',
-  '"onmouseover="window.__pwned=1" x="',
-  "'];window.__pwned=1;['",
-  '{{constructor.constructor("window.__pwned=1")()}}',
-  "datum['a'] && (window.__pwned=1)",
-  'javascript:window.__pwned=1',
-  '<a href="https://evil.example/">x</a><link rel=stylesheet href="https://evil.example/x.css">',
-  '\u202eesrever\u2066\u200b\ud800\u0000\u001b]0;title\u0007',
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: text that looks like code is the point
-  'a.b[0]["c"]\\\'\n\t`${window.__pwned=1}`',
-];
-const ALL = ATTACKS.join(' ');
+import { ALL, ATTACKS } from './attacks.js';
 
 function hostileFigures(attack: string): Figure[] {
   const signal = { signal: 'window.__pwned=1', text: { signal: 'window.__pwned=1' } } as unknown as string;
@@ -110,6 +100,28 @@ function hostileFigures(attack: string): Figure[] {
         { role: '__proto__', content: [{ text: attack }], toolCalls: [{ name: attack, arguments: { [attack]: signal } }] },
       ],
     }),
+    tensor({ shape: [attack as unknown as number, 2], dtype: attack, size: 4, isDisposed: false }, [1, 2, 3, Number.NaN], {
+      title: attack,
+    }),
+    tensor({ shape: [2], dtype: 'string', size: 2, isDisposed: false }, [attack, signal], { title: signal }),
+    tensor({ shape: [2], dtype: attack, size: 2, isDisposed: true }),
+    progressBars(
+      [{ id: 1, label: attack, unit: attack, note: attack, done: 1, total: 2, elapsed: 3, left: 4, finished: false }],
+      [{ id: 2, label: signal, unit: attack, done: attack as unknown as number, elapsed: 3, finished: true }],
+    ),
+    errorView({
+      name: attack,
+      parts: { problem: attack, where: { file: attack, key: attack }, expected: attack, found: attack, fix: attack },
+    }),
+    // What is shown without being asked: rows, Maps, messages.
+    ...[
+      [{ [attack]: attack }],
+      new Map([[attack, { [attack]: attack }]]),
+      new Map([[attack, attack]]),
+      [{ role: attack, content: attack }],
+      { messages: [{ role: 'user', content: attack }] },
+      new BadInput({ problem: attack, found: attack }),
+    ].map(value => toFigure(value)!),
     samples([{ prompt: attack, expected: attack, before: attack, after: attack, correct: false, task: attack }], {
       title: attack,
     }),
@@ -189,8 +201,9 @@ describe.skipIf(skipBrowser)('hostile content in Chromium', () => {
   for (const bypassCSP of [false, true]) {
     it(`is inert in pages of figures${bypassCSP ? ', even without their content-security-policy' : ''}`, async () => {
       const { page: opened, requests } = await tab(bypassCSP);
-      await opened.setContent(await page(ATTACKS.flatMap(hostileFigures), { title: ALL }));
-      expect(await opened.locator('svg.marks').count()).toBe(8 * ATTACKS.length);
+      const figures = ATTACKS.flatMap(hostileFigures);
+      await opened.setContent(await page(figures, { title: ALL }));
+      expect(await opened.locator('svg.marks').count()).toBe(figures.filter(figure => figure.spec).length);
       expect(await opened.locator('script, link, iframe, a, img').count()).toBe(0);
       expect(await opened.locator('.tb-toks .tb-tok').first().textContent()).toContain('<script>');
       await inert(opened, requests);
@@ -220,11 +233,21 @@ describe.skipIf(skipBrowser)('hostile content in Chromium', () => {
 
   it('bears a megabyte in every string', async () => {
     const long = `<script>window.__pwned=1</script>${'x'.repeat(1 << 20)}`;
-    const html = await page(hostileFigures(long), { title: long });
-    expect(html.length).toBeLessThan(300_000);
+    const figures = hostileFigures(long);
+    const html = await page(figures, { title: long });
+    // With the style sheets and the drawn charts: what a reader reads, not what somebody sent.
+    expect(html.length).toBeLessThan(20_000 * figures.length);
     const { page: opened, requests } = await tab();
     await opened.setContent(html);
     await inert(opened, requests);
+  });
+});
+
+describe('hostile content in a terminal', () => {
+  it('moves no cursor and turns no line around', () => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what is looked for
+    const harmful = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]/u;
+    for (const figure of ATTACKS.flatMap(hostileFigures)) expect(figure.text, figure.kind).not.toMatch(harmful);
   });
 });
 
@@ -242,7 +265,7 @@ describe('sanitizeHtml', () => {
       '<b>x<i>y</i></b>z<p style="">q</p>',
     );
     expect(sanitizeHtml('<script>a</script >b<script>c')).toBe('b');
-    expect(sanitizeHtml('a < b <!-- c --> <scr<script>ipt>d')).toBe('a &lt; b  ipt&gt;d');
+    expect(sanitizeHtml('a < b <!-- c --> <scr<script>ipt>d')).toBe('a &lt; b  &lt;scr');
     expect(sanitizeHtml('<b title="<script>">x')).toBe('<b title="&lt;script&gt;">x</b>');
   });
 });

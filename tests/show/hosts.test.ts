@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as aq from 'arquero';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Host, type MimeBundle, renderer, setHost, VIEW } from '../../src/base/core/index.js';
+import { BadInput, type Host, type MimeBundle, renderer, setHost, VIEW } from '../../src/base/core/index.js';
 import { bundleOf, display, figureOf, JUPYTER_DISPLAY, live, lossCurve, toFigure, VEGALITE_MIME } from '../../src/show/index.js';
 import { tokenView } from './examples.js';
 
@@ -13,7 +13,7 @@ interface Shown {
   update?: boolean;
 }
 
-function fakeHost(): Shown[] {
+function fakeHost(onCellEnd?: Host['onCellEnd']): Shown[] {
   const shown: Shown[] = [];
   const host: Host = {
     name: 'tunebook',
@@ -21,6 +21,7 @@ function fakeHost(): Shown[] {
     clear: () => undefined,
     signal: undefined,
     shield: section => section(),
+    ...(onCellEnd ? { onCellEnd } : {}),
   };
   setHost(host);
   return shown;
@@ -117,6 +118,45 @@ describe('views', () => {
   });
 });
 
+describe('views of what says nothing of itself', () => {
+  it('are tables for rows and Maps', async () => {
+    expect((await bundleOf([{ a: 1, b: '<b>' }]))!['text/html']).toContain('&lt;b&gt;');
+    expect(toFigure(new Map([['x', 1]]))!.text).toBe('key  value\n──────────\nx        1\n1 row × 2 columns');
+    expect(toFigure(new Map([['x', { loss: 1.5 }]]))!.text).toContain('key  loss\n─────────\nx     1.5');
+  });
+
+  it('are conversations for messages and rows of messages', () => {
+    const messages = [{ role: 'user', content: 'Hello' }];
+    expect(toFigure(messages)!.kind).toBe('conversation');
+    expect(toFigure({ messages, task: 'greet' })!.text).toContain('Hello');
+  });
+
+  it('say what an error of ours has to teach', async () => {
+    const error = new BadInput({
+      problem: 'the row has no output',
+      where: { file: 'rows.json', line: 3, key: 'output' },
+      expected: 'a string',
+      found: '<b>7</b>',
+      fix: 'give it one',
+    });
+    const figure = toFigure(error)!;
+    expect(figure.text).toBe(
+      'BadInput: the row has no output\n  Where:    rows.json:3, "output"\n  Expected: a string\n  Found:    <b>7</b>\n  Fix:      give it one',
+    );
+    expect(figure.html).toContain('&lt;b&gt;7&lt;/b&gt;');
+    expect(toFigure(new Error('of others'))).toBeUndefined();
+  });
+
+  it('leave plain objects, lists of numbers and objects with traps to be shown as text', () => {
+    const trap = {
+      get a(): never {
+        throw new Error('do not look');
+      },
+    };
+    for (const value of [{ a: 1 }, [1, 2], [], new Map(), [trap], 'x', null]) expect(toFigure(value)).toBeUndefined();
+  });
+});
+
 describe('live', () => {
   function fakeRun() {
     const history = { step: [] as number[], loss: [] as number[] };
@@ -163,6 +203,28 @@ describe('live', () => {
     expect(shown.at(-1)!.bundle['image/png']).toEqual(expect.any(String));
     await view.stop();
     expect(run.listeners.size).toBe(0);
+  });
+
+  it('delivers the last state with its PNG when the cell ends, also when its timers are dropped', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const ends: (() => void | Promise<void>)[] = [];
+    const shown = fakeHost(task => ends.push(task));
+    const run = fakeRun();
+    live(run);
+    run.step(3);
+    run.step(2);
+    run.step(1);
+    expect(ends).toHaveLength(1);
+    vi.clearAllTimers();
+    await ends[0]!();
+    expect(lossOf(shown.at(-1)!)).toBe(1);
+    expect(shown.at(-1)!.bundle['image/png']).toEqual(expect.any(String));
+    const told = shown.length;
+    run.step(0.5);
+    expect(ends).toHaveLength(2);
+    await ends[1]!();
+    expect(shown.length).toBeGreaterThan(told);
+    expect(lossOf(shown.at(-1)!)).toBe(0.5);
   });
 
   it('completes by itself when the run comes to rest', async () => {

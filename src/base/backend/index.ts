@@ -10,8 +10,10 @@ export { countBytes, type Memory, memory } from './memory.js';
 export { type AttrMaker, type AttrType, type NativeOps, native, type OpAttr } from './native-ops.js';
 export {
   assignResource,
+  borrowResource,
   createResource,
   destroyResource,
+  ownResource,
   type Resource,
   readResource,
 } from './native-resource.js';

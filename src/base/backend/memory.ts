@@ -2,7 +2,7 @@ import { tfjs } from './gradients.js';
 
 /** What tensors and parameters hold. */
 export interface Memory {
-  /** Live tensors that tfjs knows. */
+  /** Live tensors that tfjs knows, without those that are views of a resource. */
   tensors: number;
   /** Bytes of their data. */
   tensorBytes: number;
@@ -20,6 +20,14 @@ export function countBytes(delta: number): number {
   return resourceBytes;
 }
 
+const views = { tensors: 0, bytes: 0 };
+
+/** Count a tensor of tfjs that is a view of memory counted by {@link countBytes}: positive numbers when made, negative when dropped. */
+export function countView(tensors: number, bytes: number): void {
+  views.tensors += tensors;
+  views.bytes += bytes;
+}
+
 /**
  * Memory held by tensors and by TensorFlow resources, which `tf.memory()` does not see. A public call must leave both where it
  * found them, plus what it returned (contract 9).
@@ -27,5 +35,6 @@ export function countBytes(delta: number): number {
 export function memory(): Memory {
   const tf = tfjs();
   const { numTensors, numBytes } = tf.engine().backendName ? tf.memory() : { numTensors: 0, numBytes: 0 };
-  return { tensors: numTensors, tensorBytes: numBytes, resourceBytes, bytes: numBytes + resourceBytes };
+  const tensorBytes = numBytes - views.bytes;
+  return { tensors: numTensors - views.tensors, tensorBytes, resourceBytes, bytes: tensorBytes + resourceBytes };
 }

@@ -5,6 +5,12 @@ import type { FileHandle } from 'node:fs/promises';
 /** What a file is written from. Chunks are written in order without being joined, so that large tensors are not copied. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
+/** How a new file is made. */
+export interface FileOptions {
+  /** Permissions, before the umask. Defaults to 0o666. */
+  mode?: number;
+}
+
 /** A file that is written whole and safe on disk, beside the place it is meant for. */
 export interface StagedFile {
   /** Give it its name, in place of what had it; that is one step. */
@@ -17,9 +23,9 @@ export interface StagedFile {
  * Write a file so that it is either the old one or the whole new one, never half (contract 8): written beside, fsynced,
  * renamed, directory fsynced. Chunks are written in order without being joined, so that large tensors are not copied.
  */
-export async function writeFileAtomic(path: string, chunks: FileContent): Promise<void> {
+export async function writeFileAtomic(path: string, chunks: FileContent, options: FileOptions = {}): Promise<void> {
   const { dirname, resolve } = await import('node:path');
-  const staged = await stageFile(path, chunks);
+  const staged = await stageFile(path, chunks, options);
   await staged.commit();
   await syncDirectory(dirname(resolve(path)));
 }
@@ -28,7 +34,7 @@ export async function writeFileAtomic(path: string, chunks: FileContent): Promis
  * The first half of {@link writeFileAtomic}, for several files that belong together: all are staged before any is put in place, so
  * that a full disk leaves every old one. A failure leaves nothing. After the commits {@link syncDirectory} makes the names last.
  */
-export async function stageFile(path: string, chunks: FileContent): Promise<StagedFile> {
+export async function stageFile(path: string, chunks: FileContent, { mode = 0o666 }: FileOptions = {}): Promise<StagedFile> {
   const { randomBytes } = await import('node:crypto');
   const { mkdir, open, rename, rm } = await import('node:fs/promises');
   const { dirname, resolve } = await import('node:path');
@@ -41,7 +47,7 @@ export async function stageFile(path: string, chunks: FileContent): Promise<Stag
     there = false;
   };
   try {
-    const file = await open(beside, 'wx');
+    const file = await open(beside, 'wx', mode);
     try {
       if (typeof chunks === 'string' || chunks instanceof Uint8Array) await file.writeFile(chunks);
       else for await (const chunk of chunks) await writeAll(file, chunk);

@@ -1,20 +1,32 @@
-/** One report of a task's progress. */
-export interface ProgressEvent {
-  id: number;
-  label: string;
-  done: number;
-  /** Undefined when the end is not known. */
-  total?: number;
-  /** What is counted: 'rows', 'steps', 'B' (bytes, shown as MB). */
-  unit: string;
-  /** Short text beside the bar, e.g. `loss 1.23`. */
-  note?: string;
-  /** Seconds since the task began. */
-  elapsed: number;
-  finished: boolean;
-}
+import type { ProgressEvent } from './progress-format.js';
+import { terminalTask } from './progress-terminal.js';
 
 export type ProgressListener = (event: ProgressEvent) => void;
+
+/** What a task says of itself when it begins. */
+export interface ProgressOptions {
+  /** How many there are to do; undefined when the end is not known. */
+  total?: number;
+  /** What is counted: 'rows', 'steps' (the default), 'B' (bytes, shown as MB). */
+  unit?: string;
+  /** Ends the work early, soon and in good order. A notebook offers it as a Stop button. */
+  stop?: () => void;
+}
+
+/** Draws progress in a notebook. False where there is none: the terminal's drawing serves then. */
+export type ProgressDrawer = (event: ProgressEvent, stop: (() => void) | undefined) => boolean;
+
+const DRAWER = Symbol.for('tunebook.progress');
+
+/** `show` registers itself here when it is imported, so that progress has bars and a Stop button in a notebook. */
+export function setProgressDrawer(drawer: ProgressDrawer | undefined): void {
+  (globalThis as Record<symbol, unknown>)[DRAWER] = drawer;
+}
+
+function inNotebook(event: ProgressEvent, stop: (() => void) | undefined): boolean {
+  const draw = (globalThis as Record<symbol, unknown>)[DRAWER] as ProgressDrawer | undefined;
+  return draw?.(event, stop) ?? false;
+}
 
 /** A running task that reports its progress. */
 export interface Progress {
@@ -32,21 +44,26 @@ export function onProgress(listener: ProgressListener): () => void {
 }
 
 /**
- * Report progress on anything that may take longer than two seconds. Without a listener it is drawn on stderr: a bar
- * rewritten in place on a terminal, a plain line every ten seconds elsewhere. The first two seconds are silent.
+ * Report progress on anything that may take longer than two seconds; the first two seconds are silent. It is drawn as bars
+ * with the time left, one below the other where tasks are nested: in a notebook in one output that is rewritten in place (with
+ * a Stop button for what can be stopped), on a terminal's stderr in place too, elsewhere on stderr as a plain line every ten seconds.
  */
-export function progress(label: string, options: { total?: number; unit?: string } = {}): Progress {
-  const { total, unit = 'steps' } = options;
+export function progress(label: string, options: ProgressOptions = {}): Progress {
+  const { total, unit = 'steps', stop } = options;
   const id = nextId++;
   const start = performance.now();
-  const terminal = terminalRenderer();
+  const terminal = terminalTask();
   const follower = fileRenderer();
   let done = 0;
   let over = false;
+  // Work that goes on where it was left begins at its 500th step: the pace is counted from the first report.
+  let first: { done: number; elapsed: number } | undefined;
   const emit = (finished: boolean, note?: string) => {
-    const event = { id, label, done, total, unit, note, elapsed: (performance.now() - start) / 1000, finished };
+    const elapsed = (performance.now() - start) / 1000;
+    const left = finished ? undefined : timeLeft(total, done, elapsed, first);
+    const event = { id, label, done, total, unit, note, elapsed, ...(left === undefined ? {} : { left }), finished };
     if (follower) follower(event);
-    else if (listeners.size === 0) terminal(event);
+    else if (listeners.size === 0 && !inNotebook(event, stop)) terminal(event);
     for (const listener of listeners) listener(event);
   };
   return {
@@ -54,6 +71,7 @@ export function progress(label: string, options: { total?: number; unit?: string
       if (over) return;
       done = now;
       emit(false, note);
+      first ??= { done, elapsed: (performance.now() - start) / 1000 };
     },
     finish(note) {
       if (over) return;
@@ -63,19 +81,15 @@ export function progress(label: string, options: { total?: number; unit?: string
   };
 }
 
-function terminalRenderer(): ProgressListener {
-  const stderr = globalThis.process?.stderr;
-  const tty = stderr?.isTTY === true;
-  const interval = tty ? 0.1 : 10;
-  let last = 2 - interval;
-  let drawn = false;
-  return event => {
-    if (event.finished ? !drawn : event.elapsed - last < interval) return;
-    last = event.elapsed;
-    drawn = true;
-    const line = formatProgress(event);
-    stderr?.write(tty ? `\r\u001b[K${line}${event.finished ? '\n' : ''}` : `${line}\n`);
-  };
+function timeLeft(
+  total: number | undefined,
+  done: number,
+  elapsed: number,
+  first: { done: number; elapsed: number } | undefined,
+): number | undefined {
+  if (total === undefined || done <= 0) return undefined;
+  const since = first && done > first.done ? first : { done: 0, elapsed: 0 };
+  return ((elapsed - since.elapsed) / (done - since.done)) * Math.max(0, total - done);
 }
 
 // `tunebook run` names a file in TUNEBOOK_PROGRESS to follow a kernel that has no terminal: events are appended to it as lines of
@@ -94,33 +108,4 @@ function fileRenderer(): ProgressListener | undefined {
       // Nobody follows any more (the file's folder is gone): progress must not stop the work it reports on.
     }
   };
-}
-
-/** One line for one event: `label [####----] 40 % 400/1000 rows 00:12 <00:18 note`. */
-export function formatProgress({ label, done, total, unit, note, elapsed, finished }: ProgressEvent): string {
-  const amount = (n: number) => (unit === 'B' ? `${(n / 1e6).toFixed(1)} MB` : `${n}`);
-  const tail = unit === 'B' ? '' : ` ${unit}`;
-  if (total === undefined || total <= 0) return [label, `${amount(done)}${tail}`, clock(elapsed), note].filter(Boolean).join(' ');
-  const share = Math.min(1, done / total);
-  const bar = '#'.repeat(Math.round(share * 20)).padEnd(20, '-');
-  const left = finished || done <= 0 ? '' : `<${clock((elapsed / done) * (total - done))}`;
-  return [
-    label,
-    `[${bar}]`,
-    `${Math.round(share * 100)} %`,
-    `${amount(done)}/${amount(total)}${tail}`,
-    clock(elapsed),
-    left,
-    note,
-  ]
-    .filter(Boolean)
-    .join(' ');
-}
-
-function clock(seconds: number): string {
-  const s = Math.max(0, Math.round(seconds));
-  const two = (n: number) => String(n).padStart(2, '0');
-  return s < 3600
-    ? `${two(Math.floor(s / 60))}:${two(s % 60)}`
-    : `${Math.floor(s / 3600)}:${two(Math.floor((s % 3600) / 60))}:${two(s % 60)}`;
 }

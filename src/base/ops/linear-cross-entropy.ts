@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { native } from '../backend/index.js';
 import { fused } from './fused.js';
 import { matmul } from './matmul.js';
+import { crossEntropyFused } from './native/fused.js';
 import { softmaxCrossEntropyKernel } from './native/kernels.js';
 import { softcapped } from './softcap.js';
 
@@ -61,9 +62,9 @@ export function linearCrossEntropy(
     for (const [h, label, weight] of chunks(chunk, hidden, labels, weights)) {
       const part = tf.tidy(() => {
         const z = softcapped(matmul(h, head, false, true), options.softcap);
-        const { loss, gradient } = smoothed(softmaxCrossEntropy(z, label), z, label, options.smoothing);
+        const { loss, weighted } = weightedCrossEntropy(z, label, weight, options.smoothing);
         options.observe?.({ losses: loss, logits: z, labels: label });
-        let dz = tf.mul(gradient, tf.expandDims(weight, 1)) as tf.Tensor2D;
+        let dz = weighted;
         if (options.softcap) dz = tf.mul(dz, tf.sub(1, tf.square(tf.div(z, options.softcap))));
         const dW = options.frozen ? undefined : matmul(dz, h, true, false);
         const sum = dHead && dW ? tf.add(dHead, dW) : dW;
@@ -113,6 +114,19 @@ function* chunks(
     const n = Math.min(size, count - start);
     yield [tf.slice(hidden, [start, 0], [n, width]), tf.slice(labels, start, n), tf.slice(weights, start, n)];
   }
+}
+
+/** Loss of every position, and the gradient of the weighted losses. */
+function weightedCrossEntropy(
+  z: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  weights: tf.Tensor1D,
+  smoothing = 0,
+): { loss: tf.Tensor1D; weighted: tf.Tensor2D } {
+  const door = native();
+  if (door?.fused && smoothing === 0) return crossEntropyFused(door, z, labels, weights);
+  const { loss, gradient } = smoothed(softmaxCrossEntropy(z, labels), z, labels, smoothing);
+  return { loss, weighted: tf.mul(gradient, tf.expandDims(weights, 1)) as tf.Tensor2D };
 }
 
 /** loss = logsumexp(z) − z[label] and its gradient softmax(z) − onehot(label), by rows. On native one kernel gives both. */

@@ -75,7 +75,7 @@ export class DecoderModel extends Model {
           const input = { ...packed, attend: attendWithin(packed, this.config), keep: keepT, noise };
           const hidden = decode(options.recompute ? { ...input, recompute } : input, weights, this.config);
           return objective({ hidden, labels: labelT, factors: factorT, weights, values, softcap }, options);
-        }, options.seed);
+        }, options);
         return { numerator: value, denominator, unit: 'token' as const, gradients };
       } finally {
         packed.dispose();

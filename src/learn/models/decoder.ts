@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { gatedUnit, gatherRows, layerNorm, nonlinear, rmsNorm } from '../../base/ops/index.js';
+import { gatedUnit, gatherRows, layerNorm, nonlinear, residual, rmsNorm } from '../../base/ops/index.js';
 import type { DecoderConfig } from './config/index.js';
 import { mixture } from './mixture.js';
 import { type LayerNames, modelNames } from './names.js';
@@ -8,15 +8,20 @@ import type { Weights } from './reading.js';
 /** Self-attention of one layer between its projections: rotation, cache and masks are the caller's matter. */
 export type Attend = (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layer: number, weights: Weights) => tf.Tensor2D;
 
+/** All that a layer does. */
+export type Layer = (x: tf.Tensor2D, layer: number) => tf.Tensor2D;
+
+/** The tokens of a pass, and how they attend to each other, or how the whole of a layer is done. */
+export type DecoderInput = Tokens & ({ attend: Attend; layer?: undefined } | { layer: Layer });
+
 /** The tokens of a pass, whatever rows they belong to: only {@link Attend} knows. */
-export interface DecoderInput {
+interface Tokens {
   /** Ids of the real tokens, int32. */
   ids: tf.Tensor1D;
   /** Position of every token, int32; needed where positions are learned. */
   positions: tf.Tensor1D;
   /** Where virtual tokens stand between the real ones: {@link Packed.slots}. */
   slots?: tf.Tensor1D;
-  attend: Attend;
   /** Added to the embeddings of the real tokens, [tokens, hiddenSize]: NEFTune's noise. */
   noise?: tf.Tensor2D;
   /** int32, the tokens whose output is wanted; the last layer works on them alone after its attention. */
@@ -43,7 +48,9 @@ export function decode(input: DecoderInput, weights: Weights, config: DecoderCon
   let x = embed(input, weights, config);
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     const own = names.layer(layer);
-    const next = tf.tidy(() => inside(own.module, x, (x, weights) => block(x, layer, own, input, weights, config)));
+    const next = tf.tidy(() =>
+      input.layer ? input.layer(x, layer) : inside(own.module, x, (x, weights) => block(x, layer, own, input, weights, config)),
+    );
     x.dispose();
     x = next;
   }
@@ -55,7 +62,7 @@ function block(
   x: tf.Tensor2D,
   layer: number,
   { attention, mlp, ...norms }: LayerNames,
-  input: DecoderInput,
+  input: Tokens & { attend: Attend },
   weights: Weights,
   config: DecoderConfig,
 ): tf.Tensor2D {
@@ -67,18 +74,18 @@ function block(
     h = input.attend(...projections(h, attention, weights, config), layer, weights);
     h = weights.project(keep ? gatherRows(h, keep) : h, attention.output);
     if (config.postNorms) h = normalise(h, norms.postAttentionNorm, weights, config);
-    return tf.add(keep ? gatherRows(x, keep) : x, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
-  }) as tf.Tensor2D;
+    return residual(keep ? gatherRows(x, keep) : x, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
+  });
   return tf.tidy(() => {
     let h = normalise(stream, norms.mlpNorm, weights, config);
     h = feedForward(h, mlp, weights, config);
     if (config.postNorms) h = normalise(h, norms.postMlpNorm, weights, config);
-    return tf.add(stream, weights.behind(h, { layer, kind: 'mlp', module: mlp.module }));
+    return residual(stream, weights.behind(h, { layer, kind: 'mlp', module: mlp.module }));
   });
 }
 
 /** Embeddings of the tokens, with virtual ones between and learned positions added. */
-function embed({ ids, positions, slots, noise }: DecoderInput, weights: Weights, config: DecoderConfig): tf.Tensor2D {
+function embed({ ids, positions, slots, noise }: Tokens, weights: Weights, config: DecoderConfig): tf.Tensor2D {
   const names = modelNames(config);
   let x = gatherRows(weights.get(`${names.embedding}.weight`) as tf.Tensor2D, ids);
   if (config.embeddingScale !== 1) x = tf.mul(x, config.embeddingScale);
@@ -105,7 +112,7 @@ function projections(
         [heads, keyHeads, keyHeads].map(n => n * headDim),
         1,
       ) as tf.Tensor2D[])
-    : [weights.project(h, names.query), weights.project(h, names.key), weights.project(h, names.value)];
+    : weights.projectAll(h, [names.query, names.key, names.value]);
   if (config.queryKeyNorm) {
     const perHead = (x: tf.Tensor2D, name: string): tf.Tensor2D =>
       tf.reshape(normalise(tf.reshape(x, [-1, headDim]), name, weights, config), x.shape);
@@ -120,7 +127,7 @@ function feedForward(h: tf.Tensor2D, names: LayerNames['mlp'], weights: Weights,
   if (config.mlp === 'plain') return weights.project(nonlinear(weights.project(h, names.up), activation), names.down);
   const [gate, up] = names.fused
     ? (tf.split(weights.project(h, names.fused), 2, 1) as [tf.Tensor2D, tf.Tensor2D])
-    : [weights.project(h, names.gate), weights.project(h, names.up)];
+    : (weights.projectAll(h, [names.gate, names.up]) as [tf.Tensor2D, tf.Tensor2D]);
   return weights.project(gatedUnit(gate, up, activation), names.down);
 }
 

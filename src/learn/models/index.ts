@@ -1,5 +1,6 @@
 export type { Adapter, AdapterPass, AdapterSpec, LinearModule, PassContext, Sublayer } from './adapter.js';
 export { type InitOptions, init, type T5PartialConfig } from './architecture.js';
+export { type AttentionMapsOptions, type AttentionWeights, attentionMaps } from './attention-maps.js';
 export type { ModelInput, TrainBatch } from './batch.js';
 export {
   type Asked,
@@ -49,7 +50,7 @@ export {
   type OriginalFiles,
   type TrainPass,
 } from './model.js';
-export { createParameter, type ModelParameter } from './parameter.js';
+export { createParameter, type ModelParameter, withValue } from './parameter.js';
 export * from './peft/index.js';
 export type { Weights } from './reading.js';
 export { type ResizeOptions, resizeVocabulary } from './resize.js';

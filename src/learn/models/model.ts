@@ -322,13 +322,16 @@ export abstract class Model {
     return false;
   }
 
-  /** Value and gradients, in the order of the trainable parameters, of a scalar function of the weights. */
+  /**
+   * Value and gradients, in the order of the trainable parameters, of a scalar function of the weights. To be called in a tidy.
+   * Values that someone else's code (`extra`) does not see are gone with it, and are borrowed.
+   */
   protected differentiate(
     loss: (weights: Weights, values: ReadonlyMap<string, tf.Tensor>, recompute: Recompute) => tf.Scalar,
-    seed?: number,
+    { seed, extra }: Pick<LossOptions, 'seed' | 'extra'> = {},
   ): { value: tf.Scalar; gradients: tf.Tensor[] } {
     const trained = this.parameters.filter(p => p.trainable);
-    const values = this.#values();
+    const values = this.#values(extra === undefined);
     const forward = (...given: tf.Tensor[]): tf.Scalar => {
       const current = new Map(values);
       trained.forEach((p, i) => {
@@ -352,9 +355,9 @@ export abstract class Model {
     if (this.#disposed) throw new BadInput({ problem: 'The model was disposed', fix: 'load it again, or dispose it later' });
   }
 
-  #values(): Map<string, tf.Tensor> {
+  #values(borrowed: boolean = false): Map<string, tf.Tensor> {
     const used = this.#adapters.inUse.flatMap(adapter => adapter.parameters);
-    return new Map([...this.#base, ...used].map(p => [p.name, p.read()]));
+    return new Map([...this.#base, ...used].map(p => [p.name, (borrowed && p.borrow?.()) || p.read()]));
   }
 
   /** Runs a part of the model that is computed again for its gradient; the part's own weights are differentiated with it. */

@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {
   assignResource,
+  borrowResource,
   createResource,
   destroyResource,
   native,
+  ownResource,
   type Resource,
   readResource,
 } from '../../base/backend/index.js';
@@ -13,6 +15,25 @@ import { BadInput, type Parameter, Unavailable } from '../../base/core/index.js'
 export interface ModelParameter extends Parameter<tf.Tensor> {
   /** On native and cuda, the handle of the TensorFlow variable that holds the weight: optimizers update it in place. */
   readonly handle?: tf.Tensor;
+  /**
+   * There too: the value for as long as the weight rests, which costs nothing. Not the caller's to dispose. What shares its memory
+   * (itself, a reshape) must be gone when the weight is updated, or is updated with it: {@link read} is for everything else.
+   */
+  borrow?(): tf.Tensor;
+  /** There too: a borrowed value in memory of its own, for a kernel that writes it in place. */
+  own?(): tf.Tensor;
+}
+
+/** The value of a weight within `work`, which must leave nothing behind that shares its memory. */
+export function withValue<T>(parameter: Parameter<tf.Tensor>, work: (value: tf.Tensor) => T): T {
+  const borrowed = (parameter as ModelParameter).borrow?.();
+  if (borrowed) return work(borrowed);
+  const value = parameter.read();
+  try {
+    return work(value);
+  } finally {
+    value.dispose();
+  }
 }
 
 /** A weight held by TensorFlow itself. */
@@ -45,6 +66,14 @@ class ResourceParameter implements ModelParameter {
 
   read(): tf.Tensor {
     return readResource(this.#resource);
+  }
+
+  borrow(): tf.Tensor {
+    return borrowResource(this.#resource);
+  }
+
+  own(): tf.Tensor {
+    return ownResource(this.#resource);
   }
 
   write(value: tf.Tensor): void {

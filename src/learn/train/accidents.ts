@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, type Parameter, quote, TunebookError } from '../../base/core/index.js';
+import { sumsOfSquares } from '../../base/ops/index.js';
 import { checkNumber, refuseUnknown } from './check.js';
 import type { OptimizerMemory } from './optimizer-memory.js';
-import { sumsOfSquares } from './optimizers/squares.js';
 import { nameRows, type ShowRowOptions, showRow } from './row-text.js';
 import type { TrainRow } from './types.js';
 
@@ -102,10 +102,10 @@ export async function refuseNonFinite(accident: Accident): Promise<void> {
 async function firstSpoilt(parameters: readonly Parameter<tf.Tensor>[]): Promise<string | undefined> {
   for (const parameter of parameters) {
     const value = parameter.read();
-    const { scalars } = sumsOfSquares([value]);
+    const sums = sumsOfSquares([value]);
     value.dispose();
-    const [square] = await scalars[0]!.data();
-    tf.dispose(scalars);
+    const [square] = await sums.data();
+    sums.dispose();
     if (!Number.isFinite(square)) return parameter.name;
   }
   return undefined;

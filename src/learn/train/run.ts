@@ -236,7 +236,7 @@ export class Run implements AsyncIterable<StepReport> {
       if (this.#interrupted()) return await shield(() => this.#end('stopped'));
       this.#status = 'running';
       this.#unhandle ??= onTermination(this.name, signal => this.#terminate(signal));
-      this.#progress ??= progress(this.name, { total: this.total });
+      this.#progress ??= progress(this.name, { total: this.total, stop: () => this.stop('Stop button') });
       if (!this.#started) {
         this.#started = true;
         await this.#driver.start?.(this);

@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Parameter, Random } from '../../base/core/index.js';
+import { sumsOfSquares } from '../../base/ops/index.js';
 import { batchOf } from '../../prepare/tokens/index.js';
 import type { LossOptions } from '../models/index.js';
 import { refuseNonFinite } from './accidents.js';
 import { callLoss, type Hooks, type LossContext } from './hooks.js';
 import { labelledTokens } from './labels.js';
 import type { OptimizerMemory } from './optimizer-memory.js';
-import { sumsOfSquares } from './optimizers/squares.js';
 import type { ShowRowOptions } from './row-text.js';
 import { type TokenFindings, TokenWatch } from './token-watch.js';
 import { type BatchGradients, isSeq2Seq, type TrainableModel, type TrainRow } from './types.js';
@@ -64,12 +64,11 @@ export async function takeStep(input: StepInput): Promise<StepOutcome> {
     const norms = sumsOfSquares(gradients);
     let numbers: number[][];
     try {
-      numbers = await readNumbers([numerators, norms.scalars], watch.tensors);
+      numbers = await readNumbers(numerators, [norms, ...watch.tensors]);
     } finally {
-      tf.dispose(norms.scalars);
+      norms.dispose();
     }
-    const [losses, rawSquares, seen] = numbers as [number[], number[], number[]];
-    const squares = rawSquares.map(x => x * norms.factor);
+    const [losses, squares, ...seen] = numbers as [number[], number[], ...number[][]];
     await refuseNonFinite({ step, losses, squares, denominator, batches, parameters, show });
 
     const loss = sum(losses) / denominator;
@@ -81,7 +80,7 @@ export async function takeStep(input: StepInput): Promise<StepOutcome> {
     const gradNorms = detail
       ? Object.fromEntries(parameters.map(({ name }, i) => [name, Math.sqrt(squares[i]!) / denominator]))
       : undefined;
-    return { loss, gradNorm, ...watch.findings(seen), ...(gradNorms && { gradNorms }) };
+    return { loss, gradNorm, ...watch.findings(seen.flat()), ...(gradNorms && { gradNorms }) };
   } finally {
     watch.dispose();
     tf.dispose(numerators);
@@ -127,20 +126,16 @@ function accumulate(total: tf.Tensor[], { gradients }: BatchGradients): tf.Tenso
   });
 }
 
-/** The values of lists of scalars and of vectors in one transfer: a list of numbers for each of the former, one for the latter. */
-async function readNumbers(scalars: readonly tf.Tensor[][], vectors: tf.Tensor[]): Promise<number[][]> {
-  const packed = tf.tidy(() => {
-    const stacked = tf.stack(scalars.flat());
-    return vectors.length > 0 ? tf.concat([stacked, ...vectors]) : stacked;
-  });
+/** The values of scalars, and of vectors, in one transfer: a list of numbers for all of the former, one for each of the latter. */
+async function readNumbers(scalars: readonly tf.Tensor[], vectors: readonly tf.Tensor[]): Promise<number[][]> {
+  const packed = tf.tidy(() => tf.concat([tf.stack([...scalars]), ...vectors]));
   try {
     const values = [...(await packed.data())];
     let at = 0;
-    const lists = scalars.map(({ length }) => {
-      at += length;
-      return values.slice(at - length, at);
+    return [scalars.length, ...vectors.map(({ size }) => size)].map(size => {
+      at += size;
+      return values.slice(at - size, at);
     });
-    return [...lists, values.slice(at)];
   } finally {
     packed.dispose();
   }

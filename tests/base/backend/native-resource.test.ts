@@ -2,10 +2,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import {
   assignResource,
+  borrowResource,
   createResource,
   destroyResource,
   memory,
   native,
+  ownResource,
   readResource,
 } from '../../../src/base/backend/index.js';
 import { missing } from './need.js';
@@ -46,6 +48,61 @@ describe.skipIf(reason)('TensorFlow variables', () => {
     expect(Array.from(now.dataSync())).toEqual([0.5, 0.5, 0.5, 0.5]);
     for (const t of [one, old, now]) t.dispose();
     destroyResource(theta);
+  });
+
+  /** Write 5 into the memory of a tensor, as our own kernels do. */
+  function overwrite(weight: tf.Tensor) {
+    const rest = tf.tidy(() => tf.zerosLike(weight));
+    const gradient = tf.tidy(() => tf.sub(weight, 5));
+    // p - 1 * g / (0 + 1) with g = p - 5.
+    const [mean, square] = [tf.clone(rest), tf.zeros(weight.shape)];
+    const settings = tf.tensor1d([1, 1, 0, 0, 1, 1]);
+    const rates = tf.tensor2d([[1, 1]]);
+    native()!.executeMany('TunebookAdamW', [native()!.attr.int('N', 1)], [settings, rates, weight, mean, square, gradient], 0);
+    tf.dispose([rest, gradient, mean, square, settings, rates]);
+  }
+
+  test('memory of its own is the variable, and what others hold of it is not', context => {
+    if (!native()!.fused) context.skip('the fused kernels are not there');
+    const before = memory();
+    const start = tf.tensor1d([1, 2, 3]);
+    const theta = createResource(start);
+    const read = readResource(theta);
+    overwrite(ownResource(theta));
+    const now = readResource(theta);
+    expect([start, read, now].map(t => Array.from(t.dataSync()))).toEqual([
+      [1, 2, 3],
+      [1, 2, 3],
+      [5, 5, 5],
+    ]);
+    assignResource(theta, start);
+    overwrite(ownResource(theta));
+    expect(Array.from(start.dataSync())).toEqual([1, 2, 3]);
+    expect(Array.from(now.dataSync())).toEqual([5, 5, 5]);
+    // Once its own it stays so, without a copy: what is borrowed sees the change.
+    const [own, borrowed] = [ownResource(theta), borrowResource(theta)];
+    expect(borrowed.id).toBe(own.id);
+    // Values of start, read, now and the variable, and its handle; the view is not counted again.
+    expect(memory().bytes - before.bytes).toBe(4 * 12);
+    expect(memory().tensors - before.tensors).toBe(4);
+    for (const t of [start, read, now]) t.dispose();
+    destroyResource(theta);
+    expect(memory()).toEqual(before);
+  });
+
+  test('what is borrowed ends when TensorFlow is given the handle, which then updates in place', () => {
+    const before = memory();
+    const start = tf.ones([4]);
+    const theta = createResource(start);
+    const borrowed = borrowResource(theta);
+    expect(Array.from(borrowed.dataSync())).toEqual([1, 1, 1, 1]);
+    const half = tf.fill([4], 0.5);
+    native()!.executeMany('AssignSubVariableOp', [native()!.attr.type('dtype', 'float32')], [theta.handle, half], 0);
+    expect(borrowed.isDisposed).toBe(true);
+    expect(Array.from(borrowResource(theta).dataSync())).toEqual([0.5, 0.5, 0.5, 0.5]);
+    for (const t of [start, half]) t.dispose();
+    destroyResource(theta);
+    expect(memory()).toEqual(before);
   });
 
   test('gradients flow to the tensor that was read', () => {

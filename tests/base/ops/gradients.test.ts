@@ -4,16 +4,19 @@ import { native, use } from '../../../src/base/backend/index.js';
 import { Random } from '../../../src/base/core/index.js';
 import {
   causalAttention,
+  fused,
   gatedUnit,
   gatherRows,
   layerNorm,
   linear,
   linearCrossEntropy,
+  linears,
   type Nonlinearity,
   nonlinear,
   type RaggedLayout,
   type RopeTable,
   raggedLayout,
+  residual,
   rmsNorm,
   rope,
   ropeTable,
@@ -119,6 +122,26 @@ const CASES: Record<string, Case> = {
     shapes: [[TOKENS, 6], [5, 6], [5]],
     op: (x, w, b) => linear(x as tf.Tensor2D, w as tf.Tensor2D, b as tf.Tensor1D),
     plain: (x, w, b) => tf.add(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D, false, true), b!),
+  },
+  'linears, one with a bias and one stored [in, out]': {
+    shapes: [[TOKENS, 6], [5, 6], [5], [6, 3]],
+    op: (x, w, b, v) => {
+      const modules = [
+        { weight: w as tf.Tensor2D, bias: b as tf.Tensor1D },
+        { weight: v as tf.Tensor2D, transposed: true },
+      ];
+      return tf.concat(linears(x as tf.Tensor2D, modules), 1);
+    },
+    plain: (x, w, b, v) =>
+      tf.concat([tf.add(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D, false, true), b!), tf.matMul(x!, v!)], 1),
+  },
+  residual: {
+    shapes: [
+      [TOKENS, 6],
+      [TOKENS, 6],
+    ],
+    op: (x, h) => residual(residual(x as tf.Tensor2D, h as tf.Tensor2D), x as tf.Tensor2D),
+    plain: (x, h) => tf.add(tf.mul(x!, 2), h!),
   },
   rmsNorm: {
     shapes: [[TOKENS, 6], [6]],
@@ -357,6 +380,45 @@ for (const { backend, here, fused } of backends)
   });
 
 describe('fused ops', () => {
+  it('free what the backward pass made, not what the caller gave', async () => {
+    await use('cpu');
+    const w = tf.ones<tf.Rank.R2>([2, 3]);
+    const x = tf.ones<tf.Rank.R2>([4, 3]);
+    const dy = tf.ones<tf.Rank.R2>([4, 2]);
+    const given: tf.Tensor[] = [];
+    const seen = (y: tf.Tensor2D) =>
+      fused<tf.Tensor2D>([y], () => ({
+        value: tf.clone(y),
+        gradient: dy => {
+          given.push(dy);
+          return [tf.clone(dy)];
+        },
+      }));
+    const dx = tf.grad(x => seen(seen(linear(x as tf.Tensor2D, w))))(x, dy);
+    expect(Array.from(dx.dataSync())).toEqual(new Array(12).fill(2));
+    expect(given.map(t => t.isDisposed)).toEqual([false, true]);
+    expect(given[0]!.id).toBe(dy.id);
+    tf.dispose([w, x, dy, dx]);
+  });
+
+  it('give no gradient where only some of the results count', async () => {
+    await use('cpu');
+    tf.tidy(() => {
+      const [x, v, w] = [tf.ones<tf.Rank.R2>([4, 3]), tf.ones<tf.Rank.R2>([2, 3]), tf.ones<tf.Rank.R2>([2, 3])];
+      const [dv, dw] = tf.grads((v, w) => {
+        const weights = [v, w] as tf.Tensor2D[];
+        return tf.sum(
+          linears(
+            x,
+            weights.map(weight => ({ weight })),
+          )[0]!,
+        );
+      })([v, w]) as [tf.Tensor, tf.Tensor];
+      expect(Array.from(dv.dataSync())).toEqual(new Array(6).fill(4));
+      expect(Array.from(dw.dataSync())).toEqual(new Array(6).fill(0));
+    });
+  });
+
   it('a frozen weight costs no gradient and changes no other', async () => {
     await use('cpu');
     tf.tidy(() => {

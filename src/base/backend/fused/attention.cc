@@ -75,15 +75,8 @@ bool Fits(const HeadsOf& heads, const Call::Matrix& q, const Call::Matrix& k, co
   return q.width == heads.heads * width && k.width == heads.key_heads * width && v.Like(k) && k.rows == q.rows;
 }
 
-bool Sound(const HeadsOf& heads) {
-  return heads.heads > 0 && heads.key_heads > 0 && heads.heads % heads.key_heads == 0 && heads.window >= 0;
-}
-
 /** Keys whose gradients are a part of their own. */
 constexpr int64_t kChunk = 64;
-
-constexpr char kNoHeads[] = "attention needs heads, as many to every key head";
-constexpr char kNoMemory[] = "there is no memory for attention";
 
 /** A block of queries, of any head. */
 struct Part {
@@ -105,7 +98,7 @@ std::vector<Part> Parts(const std::vector<Row>& rows, int64_t step) {
 void Attention(Call& call, HeadsOf heads) {
   const auto q = call.In(0), k = call.In(1), v = call.In(2);
   const auto starts = call.Integers(3);
-  if (!call.Need(Sound(heads), kNoHeads)) return;
+  if (!call.Need(heads.Sound(), kNoHeads)) return;
   std::vector<Row> rows;
   if (!call.Need(Fits(heads, q, k, v) && Rows(starts, q.rows, &rows), "queries, keys, values and rows do not fit")) return;
   float* out = call.Out(0, {q.rows, q.width});
@@ -124,7 +117,7 @@ void Attention(Call& call, HeadsOf heads) {
 void AttentionGrad(Call& call, HeadsOf heads) {
   const auto dy = call.In(0), q = call.In(1), k = call.In(2), v = call.In(3), out = call.In(4), logsum = call.In(5);
   const auto starts = call.Integers(6);
-  if (!call.Need(Sound(heads), kNoHeads)) return;
+  if (!call.Need(heads.Sound(), kNoHeads)) return;
   std::vector<Row> rows;
   const bool fits = Fits(heads, q, k, v) && Rows(starts, q.rows, &rows) && dy.Like(q) && out.Like(q) && logsum.rows == q.rows &&
                     logsum.width == heads.heads;
@@ -175,36 +168,6 @@ void AttentionGrad(Call& call, HeadsOf heads) {
     const Part& part = chunks[chunks.size() - 1 - i / heads.key_heads];
     sweep(part.row, i % heads.key_heads, part.first, std::min(part.row.length, part.first + kChunk), false, slot);
   });
-}
-
-void CachedAttention(Call& call, HeadsOf heads) {
-  const auto q = call.In(0), keys = call.In(1), values = call.In(2);
-  const auto positions = call.Integers(3);
-  if (!call.Need(Sound(heads), kNoHeads)) return;
-  const int64_t width = q.width / heads.heads, group = heads.heads / heads.key_heads, lanes = q.rows * heads.key_heads;
-  const int64_t slots = lanes > 0 ? keys.rows / lanes : 0;
-  bool fits = q.width == heads.heads * width && keys.width == width && values.Like(keys) && keys.rows == lanes * slots &&
-              positions.count == q.rows;
-  for (int64_t row = 0; fits && row < q.rows; row++) fits = positions.data[row] >= 0 && positions.data[row] < slots;
-  if (!call.Need(fits, "queries, slots and positions do not fit")) return;
-  float* out = call.Out(0, {q.rows, q.width});
-  if (!call.Good()) return;
-  const Scratch scratch(width);
-  if (!call.Need(static_cast<bool>(scratch), kNoMemory, kResourceExhausted)) return;
-  const auto lane = [&](int64_t i, int slot) {
-    const int64_t row = i / heads.key_heads, first = row * q.width + i % heads.key_heads * group * width;
-    for (int64_t h = 0; h < group; h += kQueries)
-      TheMath().attend({q.data + first + h * width, out + first + h * width, nullptr, width, 0, std::min(kQueries, group - h), width,
-                        keys.data + i * slots * width, values.data + i * slots * width, width, positions.data[row], 0, heads.window},
-                       scratch.Of(slot));
-  };
-  int64_t work = 0;
-  for (int64_t row = 0; row < q.rows; row++) work += positions.data[row] + 1;
-  // Less than some tens of microseconds is not worth waking others.
-  if (work * q.width < (1 << 17))
-    for (int64_t i = 0; i < lanes; i++) lane(i, 0);
-  else
-    Pool::The().Run(lanes, lane);
 }
 
 }  // namespace tunebook

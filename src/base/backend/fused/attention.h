@@ -8,16 +8,14 @@ namespace tunebook {
 /** Query heads, key heads, and how many tokens back a query looks (0: to the beginning). */
 struct HeadsOf {
   int64_t heads, key_heads, window;
+  bool Sound() const { return heads > 0 && key_heads > 0 && heads % key_heads == 0 && window >= 0; }
 };
+
+constexpr char kNoHeads[] = "attention needs heads, as many to every key head";
+constexpr char kNoMemory[] = "there is no memory for attention";
 
 /** q, k, v, starts (of every row, and the end of the last) -> y, logsum [tokens, heads]. */
 void Attention(Call& call, HeadsOf shape);
 /** dy, q, k, v, y, logsum, starts -> dq, dk, dv. */
 void AttentionGrad(Call& call, HeadsOf shape);
-/**
- * One new token a row: q [rows, heads * width], keys and values [rows * key_heads, slots, width], the position of every new token,
- * whose own key and value are in their slots already -> y [rows, heads * width].
- */
-void CachedAttention(Call& call, HeadsOf shape);
-
 }  // namespace tunebook

@@ -6,8 +6,11 @@
 #include <string>
 
 #include "attention.h"
+#include "loss.h"
 #include "math.h"
+#include "optimizer.h"
 #include "pool.h"
+#include "step.h"
 #include "tensorflow.h"
 
 namespace tunebook {
@@ -32,8 +35,8 @@ namespace {
 
 /** Attributes of a kernel: floats and small integers, in the order in which they were declared. */
 struct Settings {
-  float real[2] = {0, 0};
-  int32_t whole[3] = {0, 0, 0};
+  float real[3] = {};
+  int32_t whole[8] = {};
 };
 
 const Settings& Of(void* settings) { return *static_cast<Settings*>(settings); }
@@ -210,9 +213,44 @@ void CachedAttentionOp(void* settings, TF_OpKernelContext* context) {
   CachedAttention(call, {s.whole[0], s.whole[1], s.whole[2]});
 }
 
+// ---- The loss.
+
+void CrossEntropyOp(void*, TF_OpKernelContext* context) {
+  Call call(context);
+  CrossEntropy(call);
+}
+
+// ---- All weights at once.
+
+void SumsOfSquaresOp(void* settings, TF_OpKernelContext* context) {
+  Call call(context);
+  SumsOfSquares(call, Of(settings).whole[0]);
+}
+
+void AdamWOp(void* settings, TF_OpKernelContext* context) {
+  Call call(context);
+  AdamW(call, Of(settings).whole[0]);
+}
+
+// ---- A step of generation.
+
+void ProductsOp(void* settings, TF_OpKernelContext* context) {
+  const auto& s = Of(settings);
+  const auto& w = s.whole;
+  Call call(context);
+  Products(call, {w[1], w[2], w[3] != 0, w[4] != 0, w[5] != 0, w[6], w[7] != 0, s.real[0], s.real[1]});
+}
+
+void AttentionStepOp(void* settings, TF_OpKernelContext* context) {
+  const auto& s = Of(settings);
+  const auto& w = s.whole;
+  Call call(context);
+  AttentionStep(call, {{w[1], w[2], w[3]}, s.real[0], w[4] != 0, s.real[1], s.real[2], w[5] != 0});
+}
+
 // ---- Registration.
 
-/** Inputs are floats, or integers where the name begins with "!". */
+/** Inputs are floats; integers where the name begins with "!", lists of N floats where it begins with "*". */
 struct Definition {
   const char* name;
   std::vector<const char*> inputs, outputs, reals, wholes;
@@ -262,6 +300,23 @@ const std::vector<Definition>& Definitions() {
        {"heads", "key_heads", "window"},
        Create<11>,
        CachedAttentionOp},
+      {"TunebookCrossEntropy", {"logits", "!labels", "weights"}, {"losses", "dlogits"}, {}, {}, Create<12>, CrossEntropyOp},
+      {"TunebookSumsOfSquares", {"*x"}, {"sums"}, {}, {"N"}, Create<13>, SumsOfSquaresOp},
+      {"TunebookAdamW", {"settings", "rates", "*weights", "*means", "*squares", "*gradients"}, {}, {}, {"N"}, Create<14>, AdamWOp},
+      {"TunebookProducts",
+       {"x", "*parts"},
+       {"y"},
+       {"eps", "offset"},
+       {"N", "matrices", "norm", "biased", "residual", "transposed", "unit", "gated"},
+       Create<15>,
+       ProductsOp},
+      {"TunebookAttentionStep",
+       {"x", "keys", "values", "!positions", "*parts"},
+       {"y"},
+       {"scale", "eps", "offset"},
+       {"N", "heads", "key_heads", "window", "normed", "turned"},
+       Create<16>,
+       AttentionStepOp},
   };
   return all;
 }
@@ -270,11 +325,14 @@ std::string Register() {
   for (const Definition& definition : Definitions()) {
     TF_Status* status = TF_NewStatus();
     TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(definition.name);
-    for (const char* name : definition.inputs)
-      TF_OpDefinitionBuilderAddInput(op, (*name == '!' ? std::string(name + 1) + ": int32" : std::string(name) + ": float").c_str());
+    for (const char* name : definition.inputs) {
+      const std::string plain = *name == '!' || *name == '*' ? name + 1 : name;
+      TF_OpDefinitionBuilderAddInput(op, (plain + (*name == '!' ? ": int32" : *name == '*' ? ": N * float" : ": float")).c_str());
+    }
     for (const char* name : definition.outputs) TF_OpDefinitionBuilderAddOutput(op, (std::string(name) + ": float").c_str());
     for (const char* name : definition.reals) TF_OpDefinitionBuilderAddAttr(op, (std::string(name) + ": float").c_str());
-    for (const char* name : definition.wholes) TF_OpDefinitionBuilderAddAttr(op, (std::string(name) + ": int").c_str());
+    for (const char* name : definition.wholes)
+      TF_OpDefinitionBuilderAddAttr(op, (std::string(name) + (std::string(name) == "N" ? ": int >= 0" : ": int")).c_str());
     TF_RegisterOpDefinition(op, status);
     if (TF_GetCode(status) == 0)
       TF_RegisterKernelBuilder(definition.name,

@@ -1,12 +1,16 @@
 // The arithmetic of the fused kernels, see math.h. SET names the table that this compilation makes.
 #include "math.h"
 
+#include "rows.h"
+#include "entropy.h"
+#include "update.h"
 #include "vectors.h"
 
 namespace {
 
 using tunebook::Block;
 using tunebook::BlockGrad;
+using tunebook::Glimpse;
 using tunebook::kKeys;
 using tunebook::kQueries;
 
@@ -326,8 +330,27 @@ void AttendGrad(const BlockGrad& g, float* scratch) {
   }
 }
 
+// Few queries leave most of a vector of them empty: scores stand as [queries, keys].
+void Look(const Glimpse& g, float* s) {
+  RowsByRows(g.q, g.width, g.count, g.k, g.width, g.keys, g.width, s, kKeys);
+  for (int64_t i = 0; i < g.count; i++) {
+    float* si = s + i * kKeys;
+    float high = kHidden;
+    for (int64_t j = 0; j < g.keys; j++) high = si[j] > high ? si[j] : high;
+    F sum = {};
+    for (int64_t j = 0; j < g.keys; j += kLanes) {
+      StoreSome(si + j, Exp(LoadSome(si + j, g.keys - j) - high), g.keys - j);
+      sum += LoadSome(si + j, g.keys - j);
+    }
+    g.high[i] = high;
+    g.sum[i] = Sum(sum);
+  }
+  RowsByColumns(s, kKeys, g.count, g.v, g.width, g.width, g.keys, g.out, g.width);
+}
+
 }  // namespace
 
 namespace tunebook {
-const Math SET = {Scratch, Attend, AttendGrad, Rms, RmsGrad, Layer, LayerGrad, AddRows, Rope, Units, UnitsGrad};
+const Math SET = {Scratch, Attend, AttendGrad, Rms, RmsGrad, Layer, LayerGrad, AddRows, Rope, Units, UnitsGrad, CrossEntropy, SumOfSquares, AdamW,
+                  RowsByRows, RowsByColumns, Look};
 }

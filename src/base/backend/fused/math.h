@@ -37,6 +37,23 @@ struct BlockGrad {
   int64_t first, last;
 };
 
+/** One step of AdamW; `root` is sqrt(1 - beta2^t), `keep` what decay leaves of a weight. */
+struct AdamWStep {
+  float scale, rest1, beta2, rest2, inverse_root, eps, keep, rate;
+};
+
+/** Few queries of one key head, and keys that all of them see. */
+struct Glimpse {
+  /** Query i is at q + i * width, key j at k + j * width. */
+  const float* q;
+  int64_t count, width;
+  const float *k, *v;
+  /** At most kKeys. */
+  int64_t keys;
+  /** [count, width], [count], [count]: sum(exp(score - high) * value), the highest score, and sum(exp(score - high)). */
+  float *out, *high, *sum;
+};
+
 struct Math {
   /** Floats of scratch memory that `attend` and `attend_grad` need for heads of this width. */
   int64_t (*scratch)(int64_t width);
@@ -57,6 +74,17 @@ struct Math {
   /** y = f(g) * u; without u, f(g). */
   void (*unit)(int kind, const float* g, const float* u, float* y, int64_t first, int64_t last);
   void (*unit_grad)(int kind, const float* dy, const float* g, const float* u, float* dg, float* du, int64_t first, int64_t last);
+  /** One row: the loss, and its gradient times the weight. */
+  float (*cross_entropy)(const float* z, int32_t label, float weight, float* dz, int64_t n);
+  double (*sum_of_squares)(const float* x, int64_t n);
+  void (*adamw)(const AdamWStep&, float* p, float* m, float* v, const float* gradient, int64_t n);
+  /** Y[m, n] = X[m, k] * W[n, k]^T for few rows; rows are ldx, ldw and ldy apart. */
+  void (*rows_by_rows)(const float* x, int64_t ldx, int64_t m, const float* w, int64_t ldw, int64_t n, int64_t k, float* y, int64_t ldy);
+  /** Y[m, n] = X[m, k] * W[k, n]. */
+  void (*rows_by_columns)(const float* x, int64_t ldx, int64_t m, const float* w, int64_t ldw, int64_t n, int64_t k, float* y,
+                          int64_t ldy);
+  /** With scratch memory of count * kKeys floats. */
+  void (*glimpse)(const Glimpse&, float* scratch);
 };
 
 extern const Math math_base;

@@ -61,7 +61,12 @@ export async function installFusedKernels(recipe: Recipe, env: NodeJS.ProcessEnv
       await compile(compiler, [...COMMON, ...ARITHMETIC, ...flags, `-DSET=${set}`, '-c', source('math'), '-o', object], env);
       return object;
     });
-    const rest = [source('kernels'), source('attention'), '-DNAPI_VERSION=8', '-I', headers];
+    const rest = [
+      ...['kernels', 'attention', 'loss', 'optimizer', 'products', 'step'].map(source),
+      '-DNAPI_VERSION=8',
+      '-I',
+      headers,
+    ];
     // Settled, not raced: what still compiles must not write into a folder that is being removed.
     const made = await Promise.allSettled(objects);
     const parts = made.map(result => {

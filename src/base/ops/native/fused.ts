@@ -151,6 +151,113 @@ export function cachedAttentionFused(
   return door.execute('TunebookCachedAttention', attentionAttrs(door, shape), [queries, keys, values, positions]) as tf.Tensor2D;
 }
 
+/** What {@link productsFused} works on beside the rows; what is absent is left out. */
+export interface ProductParts {
+  /** [out, in] each, beside each other; [in, out] where `transposed`. */
+  matrices: readonly tf.Tensor2D[];
+  transposed?: boolean;
+  /** One for every matrix. */
+  biases?: readonly tf.Tensor1D[];
+  /** Of the rows, before the products: by root mean square, or with a bias a layer norm. */
+  norm?: { weight: tf.Tensor1D; bias?: tf.Tensor1D; epsilon: number; offset?: 0 | 1 };
+  /** Behind the products; gated: f(first half of the columns) ∘ second half. */
+  unit?: { kind: FusedUnit; gated: boolean };
+  /** Added in the end. */
+  residual?: tf.Tensor2D;
+}
+
+/** y = residual + f(norm(x) · [W₁ … Wₙ]ᵀ + b) for few rows: reads every matrix once. */
+export function productsFused({ attr, execute }: NativeOps, x: tf.Tensor2D, parts: ProductParts): tf.Tensor2D {
+  const { matrices, biases = [], norm, unit, residual } = parts;
+  const inputs: tf.Tensor[] = [x];
+  if (norm) inputs.push(norm.weight);
+  if (norm?.bias) inputs.push(norm.bias);
+  inputs.push(...matrices, ...biases);
+  if (residual) inputs.push(residual);
+  const flag = (name: string, set: unknown) => attr.int(name, set ? 1 : 0);
+  const attrs = [
+    attr.int('N', inputs.length - 1),
+    attr.int('matrices', matrices.length),
+    attr.int('norm', norm ? (norm.bias ? 2 : 1) : 0),
+    flag('biased', biases.length > 0),
+    flag('residual', residual),
+    flag('transposed', parts.transposed),
+    attr.int('unit', unit ? UNITS[unit.kind] : -1),
+    flag('gated', unit?.gated),
+    attr.float('eps', norm?.epsilon ?? 0),
+    attr.float('offset', norm?.offset ?? 0),
+  ];
+  return execute('TunebookProducts', attrs, inputs) as tf.Tensor2D;
+}
+
+/** How {@link attentionStepFused} makes queries and keys. */
+export interface AttentionStepParts extends AttentionShape {
+  /** Factor of the scores. */
+  scale: number;
+  /** Every head of queries and keys is normed by its root mean square. */
+  norms?: { query: tf.Tensor1D; key: tf.Tensor1D; epsilon: number; offset: number };
+  /** Cosines and sines of the rotation to the positions, [rows, turned/2]. */
+  rotation?: { cos: tf.Tensor2D; sin: tf.Tensor2D };
+}
+
+/**
+ * {@link cachedAttentionFused} from projections: norms and rotates queries and keys, and writes keys and values into their slots.
+ * @param projections queries, keys and values beside each other, [rows, (heads + 2 · keyHeads) · headDim]
+ */
+export function attentionStepFused(
+  door: NativeOps,
+  projections: tf.Tensor2D,
+  keys: tf.Tensor3D,
+  values: tf.Tensor3D,
+  positions: tf.Tensor1D,
+  parts: AttentionStepParts,
+): tf.Tensor2D {
+  const { norms, rotation, scale } = parts;
+  const more = [...(norms ? [norms.query, norms.key] : []), ...(rotation ? [rotation.cos, rotation.sin] : [])];
+  const { attr } = door;
+  const attrs = [
+    attr.int('N', more.length),
+    ...attentionAttrs(door, parts),
+    attr.int('normed', norms ? 1 : 0),
+    attr.int('turned', rotation ? 1 : 0),
+    attr.float('scale', scale),
+    attr.float('eps', norms?.epsilon ?? 0),
+    attr.float('offset', norms?.offset ?? 0),
+  ];
+  return door.execute('TunebookAttentionStep', attrs, [projections, keys, values, positions, ...more]) as tf.Tensor2D;
+}
+
 function attentionAttrs({ attr }: NativeOps, { heads, keyHeads, window }: AttentionShape): OpAttr[] {
   return [attr.int('heads', heads), attr.int('key_heads', keyHeads), attr.int('window', window)];
+}
+
+/** Loss of every row of logits, and the gradient of the weighted losses. */
+export function crossEntropyFused(
+  { executeMany }: NativeOps,
+  logits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  weights: tf.Tensor1D,
+): { loss: tf.Tensor1D; weighted: tf.Tensor2D } {
+  const [loss, weighted] = executeMany('TunebookCrossEntropy', [], [logits, labels, weights], 2);
+  return { loss: loss as tf.Tensor1D, weighted: weighted as tf.Tensor2D };
+}
+
+/** Σ x² of every tensor, [tensors]. */
+export function sumsOfSquaresFused({ attr, execute }: NativeOps, tensors: readonly tf.Tensor[]): tf.Tensor1D {
+  return execute('TunebookSumsOfSquares', [attr.int('N', tensors.length)], tensors) as tf.Tensor1D;
+}
+
+/**
+ * One step of AdamW, in place.
+ * @param settings factor of the gradients, 1 − β₁, β₂, 1 − β₂, 1/√(1 − β₂ᵗ), ε: [6]
+ * @param rates by weight what decay leaves of it, and the step size: [weights, 2]
+ */
+export function adamWFused(
+  { attr, executeMany }: NativeOps,
+  settings: tf.Tensor1D,
+  rates: tf.Tensor2D,
+  targets: readonly Record<'weight' | 'mean' | 'square' | 'gradient', tf.Tensor>[],
+): void {
+  const lists = (['weight', 'mean', 'square', 'gradient'] as const).flatMap(part => targets.map(target => target[part]));
+  executeMany('TunebookAdamW', [attr.int('N', targets.length)], [settings, rates, ...lists], 0);
 }

@@ -1,10 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { NativeOps } from '../../backend/index.js';
+import { productsFused } from './fused.js';
 
 /**
  * TensorFlow kernels that do in one call what takes several tfjs ops. Each takes the door (`native()`), so that a caller
  * asks once whether it is there. None is seen by the gradient tape: they belong inside ops that bring their own gradient.
  */
+
+/** Rows up to which our own kernel is the faster one, which reads a matrix once and as it lies, [out, in]; and [in, out]. */
+export const FEW_ROWS = 24;
+const FEW_ROWS_TRANSPOSED = 8;
 
 /** Elements from which a transposed right factor is a matter for the batched kernel. */
 const BROAD = 250_000;
@@ -22,6 +27,8 @@ export function matMulKernel(
   transposeB: boolean,
 ): tf.Tensor2D {
   const { attr } = door;
+  if (door.fused && !transposeA && a.shape[0] <= (transposeB ? FEW_ROWS : FEW_ROWS_TRANSPOSED))
+    return productsFused(door, a, { matrices: [b], transposed: !transposeB });
   if (transposeB && !transposeA && !door.gpu && a.shape[0] > 1 && b.size >= BROAD)
     return batchMatMulKernel(door, a, b, transposeA, transposeB);
   const attrs = [attr.type('T', 'float32'), attr.bool('transpose_a', transposeA), attr.bool('transpose_b', transposeB)];

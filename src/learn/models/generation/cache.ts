@@ -74,6 +74,7 @@ export class KeyValueCache {
         keys: this.#write(this.#keys, layer, index, keys),
         values: this.#write(this.#values, layer, index, values),
       }),
+      slots: layer => ({ keys: this.#keys[layer]!, values: this.#values[layer]! }),
       mask: window => once(`lanes ${window}`, () => this.#laneMask(positions, window)),
       headMask: (heads, window) => once(`heads ${window}`, () => this.#headMask(positions[0]!, heads, window)),
     };
@@ -183,6 +184,8 @@ export interface CacheStep {
    * @returns all slots; they belong to the cache
    */
   append(layer: number, keys: tf.Tensor2D, values: tf.Tensor2D): { keys: Slots; values: Slots };
+  /** All slots of a layer, for an op that writes the new token's keys and values itself. */
+  slots(layer: number): { keys: Slots; values: Slots };
   /** 0 on the slots the new token may see, a large negative number elsewhere: [rows · keyHeads, 1, capacity]. */
   mask(window?: number): tf.Tensor3D;
   /** For a single row, the same for every head over the slots of all key heads: [heads, keyHeads · capacity]. */

@@ -9,6 +9,7 @@ import { pack } from '../packed.js';
 import { HEAD, type Weights } from '../reading.js';
 import { KeyValueCache } from './cache.js';
 import { attendCached } from './cached-attention.js';
+import { type LayerSteps, layerSteps } from './layer-steps.js';
 import type { Stepper, StepperOptions } from './stepper.js';
 import { SwitchingStepper, switchLength } from './switching-stepper.js';
 
@@ -33,6 +34,8 @@ class DecoderStepper implements Stepper {
   readonly #cache: KeyValueCache;
   readonly #values: ReadonlyMap<string, tf.Tensor>;
   readonly #adapters: string;
+  /** Made with the first token: values and adapters stay as they are. */
+  #layers?: LayerSteps;
   readonly reserved: number;
 
   constructor(model: SteppedDecoder, { capacity = 0 }: StepperOptions) {
@@ -81,7 +84,10 @@ class DecoderStepper implements Stepper {
       const step = this.#cache.step();
       const ids = tf.tensor1d([...tokens], 'int32');
       const positions = tf.tensor1d([...step.positions], 'int32');
-      return logits(decode({ ids, positions, attend: attendCached(step, config) }, weights, config), weights, config);
+      this.#layers ??= layerSteps(weights, config);
+      const layer = this.#layers(step);
+      const how = layer ? { layer } : { attend: attendCached(step, config) };
+      return logits(decode({ ids, positions, ...how }, weights, config), weights, config);
     });
   }
 

@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { biasedAttention, gatedUnit, gatherRows, type LaneLayout, nonlinear, rmsNorm } from '../../../base/ops/index.js';
+import {
+  biasedAttention,
+  gatedUnit,
+  gatherRows,
+  type LaneLayout,
+  nonlinear,
+  residual,
+  rmsNorm,
+} from '../../../base/ops/index.js';
 import type { Weights } from '../reading.js';
 import { feedForward, type T5Config } from './config.js';
 import { relativeBias } from './relative-position.js';
@@ -115,7 +123,7 @@ function selfBlock(
   const module = `${name}.SelfAttention`;
   const [q, k, v] = ['q', 'k', 'v'].map(part => weights.project(h, `${module}.${part}`));
   const y = weights.project(attend(q!, k!, v!, layer), `${module}.o`);
-  return tf.add(x, weights.behind(y, { layer, kind: 'attention', module }));
+  return residual(x, weights.behind(y, { layer, kind: 'attention', module }));
 }
 
 function crossBlock(
@@ -129,7 +137,7 @@ function crossBlock(
   const module = `${name}.EncDecAttention`;
   const q = weights.project(norm(x, `${name}.layer_norm`, weights, config), `${module}.q`);
   const y = weights.project(attend(q), `${module}.o`);
-  return tf.add(x, weights.behind(y, { layer, kind: 'attention', module }));
+  return residual(x, weights.behind(y, { layer, kind: 'attention', module }));
 }
 
 function mlpBlock(x: tf.Tensor2D, name: string, layer: number, weights: Weights, config: T5Config): tf.Tensor2D {
@@ -140,5 +148,5 @@ function mlpBlock(x: tf.Tensor2D, name: string, layer: number, weights: Weights,
     ? gatedUnit(weights.project(h, `${module}.wi_0`), weights.project(h, `${module}.wi_1`), kind)
     : nonlinear(weights.project(h, `${module}.wi`), kind);
   const y = weights.project(inner, `${module}.wo`);
-  return tf.add(x, weights.behind(y, { layer, kind: 'mlp', module }));
+  return residual(x, weights.behind(y, { layer, kind: 'mlp', module }));
 }

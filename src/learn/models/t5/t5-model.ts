@@ -68,7 +68,7 @@ export class T5Model extends Model {
       const { value, gradients } = this.differentiate((weights, values) => {
         refuseVirtual(weights);
         return t5LossSum(pair, weights, values, this.config, options);
-      }, options.seed);
+      }, options);
       pair.dispose();
       return { numerator: value, denominator, unit: 'token' as const, gradients };
     });

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../../base/core/index.js';
+import { withValue } from '../../models/index.js';
 import { checkNumber } from '../check.js';
 import type { Optimizer, OptimizerState } from '../types.js';
 import { average } from './in-place.js';
@@ -27,9 +28,7 @@ export function withEma(optimizer: Optimizer, decay: number): Optimizer {
       optimizer.step(parameters, gradients, inner, options);
       state.updates = inner.updates;
       parameters.forEach((parameter, i) => {
-        const value = parameter.read();
-        average(ema![i]!, value, decay);
-        value.dispose();
+        withValue(parameter, value => average(ema![i]!, value, decay));
       });
     },
   };

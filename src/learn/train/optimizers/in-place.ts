@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { native } from '../../../base/backend/index.js';
 import type { Parameter } from '../../../base/core/index.js';
-import type { ModelParameter } from '../../models/index.js';
+import { type ModelParameter, withValue } from '../../models/index.js';
 
 /** p ← p − change. Inside TensorFlow in place, as long as nobody holds a value of p; elsewhere by a new value. */
 export function subtractFrom(parameter: Parameter<tf.Tensor>, change: tf.Tensor): void {
@@ -15,21 +15,21 @@ export function subtractFrom(parameter: Parameter<tf.Tensor>, change: tf.Tensor)
 export function shrink(parameter: Parameter<tf.Tensor>, factor: number): void {
   if (factor === 1) return;
   // The value read must be gone when p changes: p − (1 − factor) · p is then in place.
-  const loss = tf.tidy(() => tf.mul(parameter.read(), 1 - factor));
+  const loss = withValue(parameter, value => tf.mul(value, 1 - factor));
   subtractFrom(parameter, loss);
   loss.dispose();
 }
 
 /** p ← p · (1 − lr · decay), `lr` being a scalar tensor. */
 export function shrinkBy(parameter: Parameter<tf.Tensor>, lr: tf.Tensor, decay: number): void {
-  const loss = tf.tidy(() => tf.mul(parameter.read(), tf.mul(lr, decay)));
+  const loss = withValue(parameter, value => tf.tidy(() => tf.mul(value, tf.mul(lr, decay))));
   subtractFrom(parameter, loss);
   loss.dispose();
 }
 
 /** A running mean in place: m ← m + (1 − keep) · (x − m), that is keep · m + (1 − keep) · x. */
 export function average(mean: Parameter<tf.Tensor>, x: tf.Tensor, keep: number): void {
-  const change = tf.tidy(() => tf.mul(tf.sub(mean.read(), x), 1 - keep));
+  const change = withValue(mean, value => tf.tidy(() => tf.mul(tf.sub(value, x), 1 - keep)));
   subtractFrom(mean, change);
   change.dispose();
 }

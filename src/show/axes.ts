@@ -1,0 +1,100 @@
+import { formatNumber } from './text.js';
+import { label } from './theme.js';
+
+/**
+ * A quantitative axis over `values`: thousands as 12k, very small and very large ones with an exponent, so that a tick never
+ * has three hundred digits. Both label expressions are constants of ours: nothing of the data is read as an expression.
+ */
+export function numberAxis(values: Iterable<number>, axis: Record<string, unknown> = {}): Record<string, unknown> {
+  let most = 0;
+  for (const value of values) if (drawable(value)) most = Math.max(most, Math.abs(value));
+  const format = most === 0 ? '~g' : most < 1e-3 || most >= 1e15 ? '~e' : most >= 1e4 ? '~s' : '~g';
+  return { labelExpr: `datum.value === 0 ? '0' : format(datum.value, '${format}')`, tickCount: 5, ...axis };
+}
+
+/** A logarithmic axis that labels 1, 2 and 5 of every decade; vega would label every tick, over one another. */
+export function logAxis(values: Iterable<number>, axis: Record<string, unknown> = {}): Record<string, unknown> {
+  const { labelExpr } = numberAxis(values) as { labelExpr: string };
+  const digit = 'round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))';
+  return { tickCount: 6, ...axis, labelExpr: `indexof([1, 2, 5], ${digit}) >= 0 ? (${labelExpr}) : ''` };
+}
+
+/** An axis of optimizer steps, or of whatever else is counted along a run. */
+export function stepAxis(shown: boolean, title = 'optimizer step'): Record<string, unknown> {
+  return { title: shown ? label(title) : null, labels: shown, grid: false, tickMinStep: 1, tickCount: 8, format: '~s' };
+}
+
+/**
+ * A quantitative scale over `values` with a little room at both ends (a share of their distance, or of a decade), so that marks at
+ * the ends stand whole. Of no values it runs from 0 to 1: vega cannot make an axis of nothing.
+ */
+export function numberScale(values: Iterable<number>, options: { log?: boolean; room?: number } = {}): Record<string, unknown> {
+  const { log = false, room = 0.05 } = options;
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (!drawable(value, log)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const shape = { ...(log ? { type: 'log' } : { zero: false }), nice: false };
+  if (low > high) return { ...shape, domain: log ? [1, 10] : [0, 1] };
+  if (log) {
+    const factor = low === high ? 2 : Math.min((high / low) ** room, 10);
+    return { ...shape, domain: [low / factor, high * factor] };
+  }
+  const margin = low === high ? Math.abs(low) / 10 || 1 : room * (high - low);
+  return { ...shape, domain: [low - margin, high + margin] };
+}
+
+/** Numbers larger than this, and positive ones smaller than its inverse, leave no room for the arithmetic of an axis. */
+const LARGEST = 1e300;
+
+/** Whether a number can be drawn on a linear or on a logarithmic axis. */
+export function drawable(value: unknown, log = false): value is number {
+  return typeof value === 'number' && Math.abs(value) <= LARGEST && (!log || value >= 1 / LARGEST);
+}
+
+/** Said at the end of a description: what could not be drawn. Empty where nothing is missing. */
+export function leftOut(count: number, what: string, log = false): string {
+  if (count === 0) return '';
+  return ` ${formatNumber(count)} ${what}${count === 1 ? '' : 's'} without a ${log ? 'positive ' : ''}value that can be drawn left out.`;
+}
+
+/** A click on a name in the legend lets its marks stand out (with the shift key several). */
+export function legendFilter(name: string, field: string): { param: object; opacity: object } {
+  return {
+    param: { name, select: { type: 'point', fields: [field] }, bind: 'legend' },
+    opacity: { condition: { param: name, value: 1 }, value: 0.12 },
+  };
+}
+
+/**
+ * The name of a part of a chart that answers the pointer and shows nothing without it. Pictures are drawn without such parts
+ * (`withoutTouch`): a thousand invisible marks would take most of their time.
+ */
+export function touch(name: string): string {
+  return `${TOUCH}${name}`;
+}
+
+const TOUCH = 'touch_';
+
+/** A spec without what answers the pointer alone, and without scales that follow a brush: for pictures. The spec is left as it is. */
+export function withoutTouch<T>(spec: T): T {
+  if (Array.isArray(spec)) return spec.filter(part => !isTouch(part)).map(withoutTouch) as T;
+  if (spec === null || typeof spec !== 'object') return spec;
+  const kept: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(spec)) {
+    if (key === 'values' || key === 'datasets' || key === 'config') kept[key] = value;
+    else if (key === 'domain' && isObject(value) && String(value.param).startsWith(TOUCH)) continue;
+    else kept[key] = withoutTouch(value);
+  }
+  return kept as T;
+}
+
+function isTouch(part: unknown): boolean {
+  return isObject(part) && typeof part.name === 'string' && part.name.startsWith(TOUCH) && ('mark' in part || 'layer' in part);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
