@@ -230,6 +230,8 @@ export class Interrupts {
   /** No section is shielded: the next step of an interrupt can be taken. */
   #advance(): void {
     if (this.#advancing || !this.#shield.open) return;
+    // A guard for nothing would take back what the helper thread wants of the end of a section.
+    if (this.#leftovers.size === 0 && (!this.#heard || this.#settle === undefined)) return;
     this.#advancing = true;
     try {
       this.guard(() => {
