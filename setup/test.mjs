@@ -18,7 +18,10 @@ const ONCE = [
   ...['tests/house/**', 'tests/cli/**', 'tests/e2e/**', 'tests/notebooks/**', 'tests/browser/**', 'tests/bench/**'],
   // Long, and the same on every Node: killed processes, hundreds of steps, gigabytes streamed.
   ...['tests/learn/train/kill.test.ts', 'tests/learn/train/packing.test.ts', 'tests/invariants/memory.test.ts'],
-  ...['tests/prepare/data/stream.test.ts', 'tests/prepare/tokens/stream-memory.test.ts'],
+  ...['tests/prepare/data/stream.test.ts', 'tests/prepare/tokens/stream-memory.test.ts', 'tests/kernel/output.test.ts'],
+  // JupyterLab and other browsers, which do not know what runs the kernel; a notebook of two hundred cells.
+  ...['tests/show/lab.test.ts', 'tests/show/hostile.test.ts', 'tests/show/kernels.test.ts', 'tests/show/gallery.test.ts'],
+  ...['tests/kernel/lab.test.ts', 'tests/kernel/many-cells.test.ts'],
 ];
 
 const CHROMIUMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];

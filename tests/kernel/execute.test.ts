@@ -34,7 +34,8 @@ host.display({ 'text/plain': 'q' }, { displayId: 'd', update: true, metadata: { 
   },
   late: {
     code: `setTimeout(() => console.log('late'), 100); Promise.reject(new Error('lost')); setTimeout(() => { throw new Error('loose') }, 150); 5`,
-    wait_for: 'loose',
+    // Not 'loose': the line of the cell that made the rejection is shown with it.
+    wait_for: 'Uncaught exception',
   },
   silent: { code: `console.log('hush'); 6`, silent: true },
   unremembered: { code: '7', store_history: false },

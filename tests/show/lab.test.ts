@@ -100,7 +100,10 @@ describe.skipIf(skipLab)('in JupyterLab', () => {
     await stopButton(notebook).click();
     await notebook.page.locator('#jp-main-statusbar', { hasText: '| Idle' }).waitFor();
     // JupyterLab shows nothing more of a cell that began before the page was loaded; the next cell tells.
-    await notebook.page.locator('.jp-CodeCell').nth(2).locator('.cm-content').click();
+    const next = notebook.page.locator('.jp-CodeCell').nth(2);
+    // Below the fold its editor is not laid out, and so never "visible".
+    await next.evaluate(cell => cell.scrollIntoView());
+    await next.locator('.cm-content').click();
     await notebook.page.keyboard.press('Shift+Enter');
     await expect.poll(() => text(notebook, 2), { timeout: 120_000 }).toMatch(/after stopped \d+ 42/);
   });
