@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../helpers/built.js';
-import { type Done, drive, noJupyter, PATIENCE, result, type Step, stream } from '../kernel/front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from '../kernel/front-end.js';
 
 const base = join(root, 'notebooks', 'assets', 'quickstart-base');
 // Without stop tokens the model writes to the end of its context: seconds, in which the cell is interrupted.
@@ -38,10 +38,7 @@ const displays = ({ outputs, late = [] }: Done) => [...outputs, ...late].filter(
 describe.skipIf(noJupyter)(`chat in a notebook cell ${noJupyter ?? ''}`, () => {
   const done = {} as Record<keyof typeof steps, Done>;
   beforeAll(async () => {
-    const results = await drive(Object.values(steps), { cwd: join(root, 'notebooks') });
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps, { cwd: join(root, 'notebooks') }));
   }, PATIENCE);
 
   it('shows the conversation in one place, and the cell’s value adds only its note', () => {

@@ -8,9 +8,11 @@ import {
   executor,
   expectCommitted,
   expectComplete as expectWhole,
+  line,
   type Notebook,
   onPage,
   readNotebook,
+  shown,
   skipJupyter,
   textsOf,
 } from './notebook.js';
@@ -22,20 +24,6 @@ function expectComplete(notebook: Notebook) {
   // Parameters of the model and of the adapters, three losses, what each learned.
   expect(chartsOf(notebook)).toHaveLength(6);
 }
-
-/** The output that begins with this line, as its lines. */
-function shown(notebook: Notebook, title: string): string[] {
-  const text = textsOf(notebook).find(text => text.startsWith(title));
-  expect(text, title).toBeDefined();
-  return text!.split('\n');
-}
-
-/** Cells of a text table by the first word of the line. */
-const line = (lines: string[], name: string): string[] =>
-  lines
-    .find(each => each.startsWith(name))!
-    .split(/ {2,}/)
-    .map(cell => cell.trim());
 
 /** Held-out accuracy by what learned: the new task, and what the model knew. */
 function accuracy(notebook: Notebook): Record<string, { trained: number; doubling: number; known: number }> {

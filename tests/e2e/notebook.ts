@@ -117,3 +117,17 @@ export async function onPage(executed: string, look: (page: Page) => Promise<voi
     await browser.close();
   }
 }
+
+/** The output that begins with this line, as its lines. */
+export function shown(notebook: Notebook, title: string): string[] {
+  const text = textsOf(notebook).find(text => text.startsWith(title));
+  expect(text, title).toBeDefined();
+  return text!.split('\n');
+}
+
+/** Cells of a text table by the first word of the line. */
+export const line: (lines: string[], name: string) => string[] = (lines, name) =>
+  lines
+    .find(each => each.startsWith(name))!
+    .split(/ {2,}/)
+    .map(cell => cell.trim());

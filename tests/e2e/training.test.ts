@@ -8,9 +8,11 @@ import {
   executor,
   expectCommitted,
   expectComplete as expectWhole,
+  line,
   type Notebook,
   onPage,
   readNotebook,
+  shown,
   skipJupyter,
   textsOf,
 } from './notebook.js';
@@ -22,20 +24,6 @@ function expectComplete(notebook: Notebook) {
   // Three losses as they fell, all three, the broken run, the hook, and the curves of the records.
   expect(chartsOf(notebook)).toHaveLength(7);
 }
-
-/** The output that begins with this line, as its lines. */
-function shown(notebook: Notebook, title: string): string[] {
-  const text = textsOf(notebook).find(text => text.startsWith(title));
-  expect(text, title).toBeDefined();
-  return text!.split('\n');
-}
-
-/** Cells of a text table by the first word of the line. */
-const line = (lines: string[], name: string): string[] =>
-  lines
-    .find(each => each.startsWith(name))!
-    .split(/ {2,}/)
-    .map(cell => cell.trim());
 
 /** Held-out accuracy in percent by lambda: the new task, and what the model knew. */
 function heldTo(notebook: Notebook, lambda: string): { doubling: number; known: number } {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Done, drive, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tunebook-crash-'));
 const NEVER = 'await new Promise(() => {});';
@@ -41,10 +41,7 @@ const steps = {
 describe.skipIf(noJupyter)(`the end of the process that runs cells ${noJupyter ?? ''}`, () => {
   const done = {} as Record<keyof typeof steps, Done>;
   beforeAll(async () => {
-    const results = await drive(Object.values(steps), { cwd: folder, env: { NODE_OPTIONS: '--max-old-space-size=300' } });
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps, { cwd: folder, env: { NODE_OPTIONS: '--max-old-space-size=300' } }));
   }, PATIENCE);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

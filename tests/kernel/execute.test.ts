@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Done, drive, noJupyter, PATIENCE, result, type Step, stream, trace } from './front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream, trace } from './front-end.js';
 
 const HOST = `const host = (globalThis as any)[Symbol.for('tunebook.host')];`;
 
@@ -58,10 +58,7 @@ host.display({ 'text/plain': 'q' }, { displayId: 'd', update: true, metadata: { 
 describe.skipIf(noJupyter)(`cells through jupyter_client ${noJupyter ?? ''}`, () => {
   const done = {} as Record<keyof typeof steps, Done>;
   beforeAll(async () => {
-    const results = await drive(Object.values(steps));
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps));
   }, PATIENCE);
 
   it('shows the last expression as execute_result, unless it is undefined', () => {

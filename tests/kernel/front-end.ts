@@ -112,6 +112,15 @@ export async function drive(
   return report.steps;
 }
 
+/** {@link drive} for steps that have names: what came of each, by its name. */
+export async function driveAll<Name extends string>(
+  steps: Record<Name, Step>,
+  options?: Parameters<typeof drive>[1],
+): Promise<Record<Name, Done>> {
+  const results = await drive(Object.values(steps), options);
+  return Object.fromEntries(Object.keys(steps).map((name, i) => [name, results[i]])) as Record<Name, Done>;
+}
+
 /** Texts of one stream, joined. */
 export function stream(done: Done, name = 'stdout', from: Output[] = done.outputs): string {
   return from

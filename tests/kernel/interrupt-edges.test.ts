@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { usable } from '../helpers/backends.js';
 import { root } from '../helpers/built.js';
-import { type Done, drive, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tunebook-interrupt-edges-'));
 const cut = { interrupt_on: 'go', timeout: 60 };
@@ -131,10 +131,7 @@ const loss = () => tf.tidy(() => tf.sum(tf.square(tf.matMul(w, w)))) as any; con
 describe.skipIf(noJupyter)(`interrupts in odd places, on ${backend} ${noJupyter ?? ''}`, () => {
   const done = {} as Record<keyof typeof steps, Done>;
   beforeAll(async () => {
-    const results = await drive(Object.values(steps), { cwd: folder });
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps, { cwd: folder }));
   }, PATIENCE);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

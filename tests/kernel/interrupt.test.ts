@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../helpers/built.js';
-import { type Done, drive, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tunebook-interrupt-'));
 const CORE = JSON.stringify(join(root, 'dist', 'base', 'core', 'index.js'));
@@ -72,10 +72,7 @@ console.log('go'); await shield(async () => { await sleep(700); await writeFileA
 describe.skipIf(noJupyter)(`interrupts through jupyter_client ${noJupyter ?? ''}`, () => {
   const done = {} as Record<keyof typeof steps, Done>;
   beforeAll(async () => {
-    const results = await drive(Object.values(steps), { cwd: folder });
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps, { cwd: folder }));
   }, PATIENCE);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Done, drive, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tunebook-output-test-'));
 const HOST = `(globalThis as any)[Symbol.for('tunebook.host')]`;
@@ -66,10 +66,7 @@ readdirSync(tmpdir()).filter(name => name.startsWith('tunebook-output-')).flatMa
 describe.skipIf(noJupyter)(`outputs through jupyter_client ${noJupyter ?? ''}`, () => {
   const done = {} as Record<keyof typeof steps, Done>;
   beforeAll(async () => {
-    const results = await drive(Object.values(steps), { cwd: folder });
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps, { cwd: folder }));
   }, PATIENCE);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   /** [kind, text] of a step's outputs behind its execute_input. */

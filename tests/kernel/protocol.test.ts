@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: cells are code in strings
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Done, drive, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
 
 const HOST = `const host = (globalThis as any)[Symbol.for('tunebook.host')];`;
 const at = (code: string, more: object = {}) => ({ code, cursor_pos: [...code].length, ...more });
@@ -92,10 +92,7 @@ comm.onClose(() => heard.push('closed')); 0`,
 describe.skipIf(noJupyter)(`messages through jupyter_client ${noJupyter ?? ''}`, () => {
   const done = {} as Record<keyof typeof steps, Done>;
   beforeAll(async () => {
-    const results = await drive(Object.values(steps));
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps));
   }, PATIENCE);
   const comms = (outputs: Done['late'] = []) => outputs.filter(({ type }) => type.startsWith('comm_'));
 

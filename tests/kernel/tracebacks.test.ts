@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Done, drive, noJupyter, PATIENCE, result, trace } from './front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, trace } from './front-end.js';
 
 const steps = {
   define: {
@@ -72,10 +72,7 @@ describe.skipIf(noJupyter)(`tracebacks ${noJupyter ?? ''}`, () => {
       `type A = 1;\n\nexport function load(): never {\n  throw new Error('from a file');\n}\n`,
     );
     writeFileSync(join(folder, 'throws.ts'), `export {};\nthrow new Error('while loading');\n`);
-    const results = await drive(Object.values(steps), { cwd: folder });
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps, { cwd: folder }));
   }, PATIENCE);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

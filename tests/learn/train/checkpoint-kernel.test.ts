@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Done, drive, noJupyter, PATIENCE, result, type Step, stream } from '../../kernel/front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from '../../kernel/front-end.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tunebook-kernel-save-'));
 const cut = { interrupt_on: 'go', timeout: 30 };
@@ -63,10 +63,7 @@ await listener.finish();`,
 describe.skipIf(noJupyter)(`a run whose cell is interrupted ${noJupyter ?? ''}`, () => {
   const done = {} as Record<keyof typeof steps, Done>;
   beforeAll(async () => {
-    const results = await drive(Object.values(steps), { cwd: folder });
-    Object.keys(steps).forEach((name, i) => {
-      done[name as keyof typeof steps] = results[i]!;
-    });
+    Object.assign(done, await driveAll(steps, { cwd: folder }));
   }, PATIENCE);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
