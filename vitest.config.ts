@@ -11,8 +11,11 @@ export default defineConfig({
     exclude: ['tests/**/fixtures/**', ...(process.env.TUNEBOOK_FULL ? [] : ['tests/**/*.full.test.ts'])],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Against hanging only: a busy machine is slow, not broken.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    // What is waited for comes in a moment, or late on a busy machine; vitest would give up after one second.
+    expect: { poll: { timeout: 60_000 } },
     // Runs of tests leave no records, but those that ask for one.
     env: { TF_CPP_MIN_LOG_LEVEL: '2', TUNEBOOK_RECORD: 'off' },
   },

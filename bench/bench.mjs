@@ -8,11 +8,15 @@ const benches = {
   encode: () => import('./encode.mjs').then(module => module.benchEncode),
   lora: () => import('./lora.mjs').then(module => module.benchLora),
   cost: () => import('./cost.mjs').then(module => module.benchCost),
+  evaluate: () => import('./evaluate.mjs').then(module => module.benchEvaluate),
+  trial: () => import('./trial.mjs').then(module => module.benchTrial),
   display: () => import('./display.mjs').then(module => module.benchDisplay),
+  paint: () => import('./paint.mjs').then(module => module.benchPaint),
   kernel: () => import('./kernel.mjs').then(module => module.benchKernel),
   load: () => import('./load.mjs').then(module => module.benchLoad),
   profile: () => import('./profile.mjs').then(module => module.benchProfile),
   sft: () => import('./sft.mjs').then(module => module.benchSft),
+  sweep: () => import('./sweep.mjs').then(module => module.benchSweep),
 };
 
 // A run's record (hashes of the base weights, git) is no part of what is measured; workers inherit this.

@@ -53,10 +53,12 @@ export async function benchCost(args) {
     python: { type: 'string' },
     'no-peer': { type: 'boolean', default: false },
     out: { type: 'string', default: join('runs', 'bench') },
+    missing: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '1000000' },
     draw: { type: 'string' },
     dist: { type: 'string' },
   });
-  const [steps, rounds] = [number('steps'), number('rounds')];
+  const [steps, rounds, minutes] = [number('steps'), number('rounds'), number('minutes')];
   const peers = values['no-peer'] ? [] : values.peers.split(',');
   for (const peer of peers)
     if (!Object.hasOwn(SIDES, peer) || peer === 'ours') throw new BadUsage(`--peers names trl and torch, found "${peer}"`);
@@ -73,8 +75,24 @@ export async function benchCost(args) {
   try {
     await tunebook.backend.use('cpu');
     const sides = ['ours', ...peers];
-    const results = [];
-    for (const [i, point] of points().entries()) {
+    const file = join(out, 'cost.json');
+    const known = values.missing && existsSync(file) ? JSON.parse(await readFile(file, 'utf8')).points : [];
+    const results = known.filter(point => sides.every(side => point[SIDES[side].name]?.slowest));
+    const left = points().filter(point => !results.some(done => keyOf(done) === keyOf(point)));
+    const report = {
+      date: new Date().toISOString().slice(0, 10),
+      machine: `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} threads, Node ${process.versions.node}`,
+      model: `${describeShape(SHAPES.small)}, float32, all weights trained; ${values.backend}`,
+      steps: steps * rounds,
+      points: results,
+    };
+    await mkdir(out, { recursive: true });
+    const end = Date.now() + minutes * 60_000;
+    for (const [i, point] of left.entries()) {
+      if (Date.now() > end) {
+        console.error(`${left.length - i} points are left: the same command with --missing goes on`);
+        break;
+      }
       const job = await prepare(join(work, String(i)), tunebook, point, {
         tunebook: join(dist, 'index.js'),
         backend: values.backend,
@@ -95,26 +113,19 @@ export async function benchCost(args) {
       await rm(join(work, String(i)), { recursive: true, force: true });
       const measured = sides.map(side => {
         const { ms, peak } = found[side];
-        return { side: SIDES[side].name, ms: median(ms), fastest: Math.min(...ms), peakMB: Math.round(median(peak) / 1e6) };
+        return [
+          SIDES[side].name,
+          rounded({ ms: median(ms), fastest: Math.min(...ms), slowest: Math.max(...ms), peakMB: median(peak) / 1e6 }),
+        ];
       });
-      results.push({ ...point, measured });
+      results.push({ ...point, ...Object.fromEntries(measured) });
+      results.sort((a, b) => orderOf(a) - orderOf(b));
+      // After every point, so that what cuts the bench short loses one point at most.
+      await writeFile(file, JSON.stringify(report));
       const { length, batch, layers, vocabulary } = point;
-      const said = measured.map(({ side, ms }) => `${side} ${ms.toFixed(0)} ms`).join(', ');
+      const said = measured.map(([side, { ms }]) => `${side} ${ms.toFixed(0)} ms`).join(', ');
       console.error(`${batch} x ${length} tokens, ${layers} layers, vocabulary ${vocabulary}: ${said}`);
     }
-    const report = {
-      date: new Date().toISOString().slice(0, 10),
-      machine: `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} threads, Node ${process.versions.node}`,
-      model: `${describeShape(SHAPES.small)}, float32, all weights trained; ${values.backend}`,
-      steps: steps * rounds,
-      points: results.map(({ measured, ...point }) => ({
-        ...point,
-        ...Object.fromEntries(measured.map(({ side, ...numbers }) => [side, rounded(numbers)])),
-      })),
-    };
-    await mkdir(out, { recursive: true });
-    const file = join(out, 'cost.json');
-    await writeFile(file, JSON.stringify(report));
     console.log(summary(report));
     console.log(`\n${file}`);
     await draw(report, out, tunebook);
@@ -124,7 +135,15 @@ export async function benchCost(args) {
   }
 }
 
-const rounded = ({ ms, fastest, peakMB }) => ({ ms: +ms.toPrecision(4), fastest: +fastest.toPrecision(4), peakMB });
+const rounded = ({ ms, fastest, slowest, peakMB }) => ({
+  ms: +ms.toPrecision(4),
+  fastest: +fastest.toPrecision(4),
+  slowest: +slowest.toPrecision(4),
+  peakMB: Math.round(peakMB),
+});
+
+const keyOf = ({ length, batch, layers, vocabulary }) => [length, batch, layers, vocabulary].join();
+const orderOf = point => points().findIndex(other => keyOf(other) === keyOf(point));
 
 /** Model directory and rows of one point: equal lengths, so that no side pads. Returns the job's file. */
 async function prepare(folder, { models, Random, tokens }, point, common) {
@@ -150,15 +169,18 @@ async function prepare(folder, { models, Random, tokens }, point, common) {
   return file;
 }
 
-/** The names of the sides that a report has numbers of, ours first. */
+/** The names of the sides that a report has numbers of at every point, ours first. */
 export const sidesOf = report =>
   Object.values(SIDES)
     .map(({ name }) => name)
-    .filter(name => report.points.some(point => point[name]));
+    .filter(name => report.points.every(point => point[name]));
+
+const ranged = ({ ms, fastest, slowest }) =>
+  slowest === undefined ? ms.toFixed(0) : `${ms.toFixed(0)} (${fastest.toFixed(0)}–${slowest.toFixed(0)})`;
 
 function summary(report) {
   const sides = sidesOf(report);
-  const lines = [report.model, report.machine, `median of ${report.steps} steps a point`, ''];
+  const lines = [report.model, report.machine, `median and range of ${report.steps} steps a point`, ''];
   for (const axis of Object.keys(AXES)) {
     const on = report.points.filter(point => point.axes.includes(axis)).sort((a, b) => a[axis] - b[axis]);
     lines.push(
@@ -166,7 +188,7 @@ function summary(report) {
         [axis, ...sides.flatMap(side => [`${side} ms`, 'MB']), ...sides.slice(1).map(side => `x ${side}`)],
         ...on.map(point => [
           point[axis],
-          ...sides.flatMap(side => [point[side].ms.toFixed(0), point[side].peakMB]),
+          ...sides.flatMap(side => [ranged(point[side]), point[side].peakMB ?? '']),
           ...sides.slice(1).map(side => (point[side].ms / point[sides[0]].ms).toFixed(2)),
         ]),
       ]),

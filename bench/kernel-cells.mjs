@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { root } from './peer.mjs';
 
 /** Renderings of each chart; the first loads the libraries. */
 const TIMES = 6;
@@ -9,15 +10,22 @@ const TIMES = 6;
  * 1,000 points that keep its shape), once with every point. In the TypeScript kernels it is our own chart, so that what differs is
  * the kernel; ipykernel has matplotlib's, where its Python has that.
  */
-export function chartCells(kernel, dist) {
-  if (kernel === 'ipykernel') return [{ name: 'points', code: MATPLOTLIB }];
-  const file = join(dist, 'show', 'index.js');
-  // Deno wants a URL; tslab makes a require() of an import and wants a path.
-  const from = JSON.stringify(kernel === 'deno' ? pathToFileURL(file).href : file);
+export function chartCells(kernel, { dist, matplotlib }) {
+  if (kernel === 'ipykernel') return matplotlib ? [{ name: 'points', code: MATPLOTLIB }] : [];
+  const from = showModule(kernel, dist);
   return [
     { name: 'chart', code: drawing(from, '') },
     { name: 'points', code: drawing(from, ', { maxPoints: 10_000 }') },
   ];
+}
+
+/** What a cell of a kernel imports our figures by, as a string literal. */
+export function showModule(kernel, dist) {
+  const file = join(dist, 'show', 'index.js');
+  // Our kernel finds the package by its name, as a user writes it (and would look through all that a file beside the notebook imports,
+  // to see it change). Deno wants a URL; tslab makes a require() of an import and wants a path.
+  const own = kernel === 'tunebook' && dist === join(root, 'dist');
+  return JSON.stringify(own ? 'tunebook/show' : kernel === 'deno' ? pathToFileURL(file).href : file);
 }
 
 const drawing = (from, options) => `{

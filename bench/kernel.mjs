@@ -34,12 +34,18 @@ export async function benchKernel(args) {
     if (!Object.hasOwn(KERNELS, name)) throw new BadUsage(`--only names ${Object.keys(KERNELS).join(', ')}, found "${name}"`);
   const python = jupyterPython(values.jupyter);
   const deno = findDeno(values.deno);
-  const skipped = deno || !asked.includes('deno') ? [] : ['deno: not found (give --deno PATH, or run "npm run bench -- setup")'];
+  const plotting = plottingPython();
+  const skipped = [
+    ...(deno || !asked.includes('deno') ? [] : ['deno: not found (give --deno PATH, or run "npm run bench -- setup")']),
+    ...(plotting || !asked.includes('ipykernel')
+      ? []
+      : ['ipykernel: no chart, for want of matplotlib (run "npm run bench -- setup")']),
+  ];
   const names = asked.filter(name => name !== 'deno' || deno);
   const dist = builtDist(values.dist);
   const work = join(root, '.cache', `bench-kernel-${process.pid}`);
   try {
-    await install(work, { dist, deno, python });
+    await install(work, { dist, deno, python: plotting ?? python });
     const results = Object.fromEntries(names.map(name => [name, []]));
     const typescript = [];
     for (let round = 0; round < rounds; round++) {
@@ -47,7 +53,15 @@ export async function benchKernel(args) {
       // Each in turn first, so that a drift of the machine favours none.
       for (const name of names.map((_, i) => names[(i + round) % names.length])) {
         const file = join(work, 'job.json');
-        const job = { kernel: name, cwd: root, trivial: '1 + 1', repeats, cells: chartCells(name, dist), ...KERNELS[name] };
+        const job = {
+          kernel: name,
+          cwd: root,
+          trivial: '1 + 1',
+          fresh: '{i} + 1',
+          repeats,
+          cells: chartCells(name, { dist, matplotlib: plotting !== undefined }),
+          ...KERNELS[name],
+        };
         await writeFile(file, JSON.stringify(job));
         const result = await worker(python, [join(root, 'bench', 'kernel_drive.py'), file], {
           ...{
@@ -79,6 +93,12 @@ function jupyterPython(given) {
   throw new BadUsage(
     `${python} does not have jupyter_client, ipykernel and psutil (${why}). Run "npm run setup", or give --jupyter.`,
   );
+}
+
+/** The peers' Python, where it has ipykernel and matplotlib: then ipykernel runs there. Undefined where it does not. */
+function plottingPython() {
+  const python = process.env.TUNEBOOK_PEER_PYTHON ?? venvPython;
+  return spawnSync(python, ['-c', 'import ipykernel, matplotlib']).status === 0 ? python : undefined;
 }
 
 /** Deno's program: as given, else beside the Python of the peers (PyPI's package `deno` carries it), else on the PATH. */
@@ -122,6 +142,7 @@ function summarise(results, typescript, skipped) {
     'ready after start, ms': r => r.ready,
     'first result after start, ms': r => r.toFirstResult,
     'trivial warm cell, ms': r => median(r.cell),
+    'the same, another number each time, ms': r => median(r.fresh),
     'first completion, ms': r => r.firstCompletion,
     'completion, ms': r => median(r.completion),
     '10,000-step chart to PNG, ms': r => r.cells.chart && median(warm(r.cells.chart)),
@@ -130,7 +151,7 @@ function summarise(results, typescript, skipped) {
     'peak memory, MB': r => r.peakBytes / 1e6,
   };
   const numbers = (name, row) => results[name].map(rows[row]).filter(value => typeof value === 'number');
-  const digits = row => (/warm cell|^completion/.test(row) ? 1 : 0);
+  const digits = row => (/warm cell|^completion|another number/.test(row) ? 1 : 0);
   const lines = Object.keys(rows).map(row => [
     row,
     ...names.map(name => (numbers(name, row).length ? spread(numbers(name, row), digits(row)) : '-')),

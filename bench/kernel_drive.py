@@ -1,6 +1,6 @@
 """Worker: python kernel_drive.py job.json. One new kernel through jupyter_client; prints what it took as one line of JSON.
 
-Job: {"kernel", "trivial", "complete": {"code", "cursor"}, "repeats", "cells": [{"name", "code"}]}. Times are milliseconds as a front
+Job: {"kernel", "trivial", "fresh" (with "{i}" for a number), "complete": {"code", "cursor"}, "repeats", "cells": [{"name", "code"}]}. Times are milliseconds as a front
 end sees them: from sending a request until its reply and the kernel's idle have both come. A cell that prints "ms: NUMBER"
 is timed by that number, from inside.
 """
@@ -84,6 +84,7 @@ try:
     result["firstCell"] = first
     result["toFirstResult"] = (time.perf_counter() - begin) * 1000
     result["cell"] = [timed(lambda: client.execute(job["trivial"]))[0] for _ in range(job["repeats"])]
+    result["fresh"] = [timed(lambda: client.execute(job["fresh"].replace("{i}", str(i))))[0] for i in range(job["repeats"])]
     ask = job["complete"]
     result["firstCompletion"], reply, _ = timed(lambda: client.complete(ask["code"], ask["cursor"]))
     result["matches"] = ask["expect"] in " ".join(reply.get("matches", []))

@@ -84,14 +84,30 @@ class Meter {
     this.ops.set(op, entry);
     entry.calls++;
     entry.ms += ms;
-    if (op.includes('MatMul')) {
-      const out = result.shape.reduce((a, b) => a * b, 1);
-      const a = inputs[0].shape;
-      // The inner size: what of the first operand is not among the rows of the result.
-      const inner = a.reduce((x, y) => x * y, 1) / (out / result.shape.at(-1));
-      entry.flops += 2 * out * inner;
-    }
+    entry.flops += flopsOf(op, inputs, [result].flat());
   }
+}
+
+const sizeOf = ({ shape }) => shape.reduce((a, b) => a * b, 1);
+
+/** Multiply-adds of an op's matrix products, counted as two; attention's are left out. */
+function flopsOf(op, inputs, results) {
+  if (op.includes('MatMul')) {
+    const out = sizeOf(results[0]);
+    // The inner size: what of the first operand is not among the rows of the result.
+    return 2 * out * (sizeOf(inputs[0]) / (out / results[0].shape.at(-1)));
+  }
+  // Half a layer: rows of the residual stream times every matrix; the last of attention's is for the tokens that go on alone.
+  const half = /^Tunebook(SelfAttention|FeedForward)(Grad)?$/.exec(op);
+  if (!half) return 0;
+  const [, kind, grad] = half;
+  const [first, ...rest] = inputs;
+  const matrices = (grad ? rest.slice(2) : inputs.slice(2)).slice(0, kind === 'SelfAttention' ? 4 : 3);
+  const rows = (grad ? rest[0] : first).shape[0];
+  const goingOn = (grad ? first : results[0]).shape[0];
+  const each = matrices.map((matrix, i) => 2 * sizeOf(matrix) * (i === matrices.length - 1 ? goingOn : rows));
+  // Backward: by the inputs, and by the weights that are trained, whose gradients are not empty.
+  return sum(each.map((flops, i) => flops * (grad && sizeOf(results[i + 2]) > 0 ? 2 : 1)));
 }
 
 function print({ meter, ms, steps, speed, batch, length, labelled, values }) {

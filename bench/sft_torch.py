@@ -1,7 +1,7 @@
 """Worker: python sft_torch.py job.json. A hand-tuned PyTorch loop on the job's model and rows; prints one line of JSON.
 
 What a careful user would write for this one model: rows laid one after the other without padding, attention row by row through
-scaled_dot_product_attention, logits on labelled positions only, the fused AdamW.
+scaled_dot_product_attention (rows of one length together), logits on labelled positions only, the fused AdamW.
 """
 
 import json
@@ -61,12 +61,15 @@ def loss_sum(rows):
         q = rope(F.linear(h, w("self_attn.q_proj")).view(-1, heads, width), cos, sin)
         k = rope(F.linear(h, w("self_attn.k_proj")).view(-1, key_heads, width), cos, sin)
         v = F.linear(h, w("self_attn.v_proj")).view(-1, key_heads, width)
-        parts = [part.transpose(0, 1)[None] for x in (q, k, v) for part in x.split(lengths)]
-        n = len(lengths)
+        # Rows of one length are a batch; others go one by one.
+        together = [lengths] if len(set(lengths)) == 1 else [[n] for n in lengths]
+        sizes = [sum(part) for part in together]
+        parts = zip(together, q.split(sizes), k.split(sizes), v.split(sizes))
         h = torch.cat([
-            F.scaled_dot_product_attention(parts[r], parts[n + r], parts[2 * n + r], is_causal=True, enable_gqa=heads != key_heads)[0]
-            .transpose(0, 1).reshape(lengths[r], -1)
-            for r in range(n)
+            F.scaled_dot_product_attention(
+                *(x.view(len(part), part[0], -1, width).transpose(1, 2) for x in qkv), is_causal=True, enable_gqa=heads != key_heads
+            ).transpose(1, 2).reshape(len(part) * part[0], -1)
+            for part, *qkv in parts
         ])
         if i == last:
             x, h = x[keep], h[keep]

@@ -11,6 +11,18 @@ export const SHAPES = {
     maxPositionEmbeddings: 2048,
     tieWordEmbeddings: true,
   },
+  /** The string-rewriting world's: 0.23 M weights. */
+  trial: {
+    vocabSize: 24,
+    hiddenSize: 96,
+    intermediateSize: 256,
+    numHiddenLayers: 2,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 4,
+    headDim: 24,
+    maxPositionEmbeddings: 64,
+    tieWordEmbeddings: true,
+  },
   /** SmolLM2-135M. */
   smollm2: {
     vocabSize: 49152,

@@ -61,8 +61,23 @@ npm run bench -- cost [options]        time and memory of a step against length,
   --steps N          timed steps a point (default 5; 2 more before them)
   --rounds N         times every point is measured (default 1)
   --out DIR          gets cost.json, cost.png and cost.vl.json (default runs/bench)
+  --missing          go on with the cost.json there: measure the points that it lacks, or lacks the range of
+  --minutes N        begin no more points after so many minutes; --missing goes on another time
   --draw FILE        measure nothing: draw the figure of this cost.json
   --backend, --python, --no-peer, --dist as above
+
+npm run bench -- trial [options]       a training run of an experiment's size (string rewriting, 0.23 M weights) beside PyTorch
+
+  --steps N          timed steps (default 400; --warm 5 before them)
+  --batch N          rows of 24 tokens (default 128)
+  --rounds, --backend, --python, --no-peer, --dist, --json as above
+
+npm run bench -- evaluate [options]    evaluate.score on many short prompts beside transformers' generate
+
+  --prompts N        prompts (default 400)
+  --tokens N         new tokens at most (default 24)
+  --batch N          prompts in work at the same time (default 50)
+  --shape, --repeats, --rounds, --backend, --python, --no-peer, --dist, --json as above
 
 npm run bench -- display [options]     a training run with its live chart beside one without, in turns
 
@@ -78,6 +93,20 @@ npm run bench -- kernel [options]      our Jupyter kernel beside tslab, Deno's a
   --only LIST        of tunebook,tslab,deno,ipykernel
   --jupyter PATH     Python with jupyter_client and ipykernel (default: .venv)
   --deno PATH        Deno (default: beside the peers' Python, else the one on the PATH)
+  --dist, --json as above
+
+npm run bench -- paint [options]       from running a cell to its chart's first pixels in JupyterLab, beside tslab
+
+  --charts N         charts drawn in each new kernel (default 6)
+  --rounds N         new kernels of each kind, in turn (default 3)
+  --only LIST        of tunebook,tslab
+  --dist, --json as above
+
+npm run bench -- sweep [options]       what a sweep adds to each trial: process, code, result, journal
+
+  --trials N         trials that do nothing (default 20)
+  --concurrency N    at a time (default 1)
+  --rounds N         sweeps (default 3)
   --dist, --json as above`;
 
 /** A command line that cannot be understood; the message is followed by the usage. */

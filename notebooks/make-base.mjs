@@ -2,7 +2,7 @@
 //
 //     npm run make-base -- [--steps 4000] [--seed 1] [--out DIR]
 //
-// What it learns is plain text: sentences, facts, worksheets and unanswered questions (src/prepare/tasks/base-text.ts).
+// What it learns is plain text: sentences, facts, worksheets and unanswered questions (src/prepare/tasks/quickstart/base-text.ts).
 // Equal options on the same backend give the same model.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

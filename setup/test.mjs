@@ -22,6 +22,8 @@ const ONCE = [
   // JupyterLab and other browsers, which do not know what runs the kernel; a notebook of two hundred cells.
   ...['tests/show/lab.test.ts', 'tests/show/hostile.test.ts', 'tests/show/kernels.test.ts', 'tests/show/gallery.test.ts'],
   ...['tests/kernel/lab.test.ts', 'tests/kernel/many-cells.test.ts'],
+  // Sweeps whose processes are killed, and a real Slurm.
+  ...['tests/study/experiment/kill.test.ts', 'tests/study/experiment/slurm.test.ts'],
 ];
 
 const CHROMIUMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];

@@ -12,4 +12,5 @@ export * as templates from './prepare/templates/index.js';
 export * as tokens from './prepare/tokens/index.js';
 export * as show from './show/index.js';
 export * as evaluate from './study/evaluate/index.js';
+export * as experiment from './study/experiment/index.js';
 export * as forgetting from './study/forgetting/index.js';

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { TunebookError } from '../base/core/index.js';
-import { nearest } from './nearest.js';
+import { nearest, TunebookError } from '../base/core/index.js';
 
 interface Command {
   summary: string;
@@ -28,6 +27,10 @@ const COMMANDS: Record<string, Command> = {
   runs: {
     summary: 'list, show, compare and repeat recorded runs: runs [DIR] | show RUN | diff RUN RUN | again RUN',
     run: async args => (await import('./runs.js')).runsCommand(args),
+  },
+  sweep: {
+    summary: 'many trials of one module, here or on Slurm, resumable: sweep FILE [--status | --table | --csv FILE …]',
+    run: async args => (await import('./sweep.js')).sweepCommand(args),
   },
   export: {
     summary: 'one HTML file of an executed notebook, with its charts alive, that works offline: export NOTEBOOK.ipynb',

@@ -100,6 +100,7 @@ export async function execute({ python, script, notebook, output, timeout, scrat
       });
       child.on('close', exit => done(exit ?? 1));
     });
+    unfollow();
     view.end(code === 0);
     if (stopped) return { code: 130 };
     if (code !== 0 && !error) process.stderr.write(`${warnings.slice(-15).join('\n')}\n`);

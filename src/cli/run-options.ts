@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { BadInput, quote } from '../base/core/index.js';
-import { nearest } from './nearest.js';
+import { BadInput, nearest, quote } from '../base/core/index.js';
 
 export const RUN_HELP: string = `tunebook run NOTEBOOK.ipynb [options]   execute a notebook by Jupyter, headless, and say what it learned
 

@@ -67,7 +67,10 @@ export class RunView {
   }
 }
 
-/** Follow the file named by TUNEBOOK_PROGRESS: events that the kernel's process appends to it. Returns the function that stops it. */
+/**
+ * Follow the file named by TUNEBOOK_PROGRESS: events that the kernel's process appends to it. Returns the function that reads the
+ * rest and stops.
+ */
 export function followProgress(file: string, onEvent: (event: ProgressEvent) => void): () => void {
   let offset = 0;
   let rest = '';
@@ -87,5 +90,8 @@ export function followProgress(file: string, onEvent: (event: ProgressEvent) => 
     }
   };
   const timer = setInterval(poll, 200);
-  return () => clearInterval(timer);
+  return () => {
+    clearInterval(timer);
+    poll();
+  };
 }

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BadInput, quote } from '../base/core/index.js';
+import { BadInput, nearest, quote } from '../base/core/index.js';
 import { type RecordedRun, readRecord, readRecords, rerun } from '../learn/train/index.js';
-import { nearest } from './nearest.js';
 import { runsDiff } from './runs-diff.js';
 import { runDetails, runsTable } from './runs-table.js';
 

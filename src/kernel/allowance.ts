@@ -17,6 +17,12 @@ export class Allowance {
   #messages = MESSAGES.burst;
   #at = performance.now();
   #lifted = false;
+  readonly #congested: () => boolean;
+
+  /** @param congested whether what has passed still waits for a front end that does not read */
+  constructor(congested: () => boolean = () => false) {
+    this.#congested = congested;
+  }
 
   /** One message with this much printed text has passed. */
   spend(bytes: number): void {
@@ -43,9 +49,13 @@ export class Allowance {
   pace(stream: Readable): void {
     stream.on('data', () => {
       const debt = Math.max(-this.#bytes / BYTES.rate, -this.#messages / MESSAGES.rate);
-      if (this.#lifted || debt <= 0) return;
+      if (this.#lifted || (debt <= 0 && !this.#congested())) return;
       stream.pause();
-      setTimeout(() => stream.resume(), Math.min(debt * 1000, PAUSE));
+      const again = () => {
+        if (!this.#lifted && this.#congested()) setTimeout(again, PAUSE);
+        else stream.resume();
+      };
+      setTimeout(again, debt > 0 ? Math.min(debt * 1000, PAUSE) : PAUSE);
     });
   }
 }

@@ -218,7 +218,7 @@ export function declarationAt(ts: Compiler, { program, file, offset }: CellView,
   const lines = source.text.slice(start, whole.end).split('\n');
   const text = [...lines.slice(0, DECLARATION_LINES), ...(lines.length > DECLARATION_LINES ? ['…'] : [])].join('\n');
   // Cells have no file of their own here, and their lines moved when they became declarations.
-  const isCell = /\/__cell\d*__\.ts$/.test(source.fileName);
+  const isCell = /\/__cell\w*__\.ts$/.test(source.fileName);
   const line = source.getLineAndCharacterOfPosition(start).line + 1;
   return { place: isCell ? 'declared in this notebook' : `${source.fileName}:${line}`, text };
 }

@@ -7,6 +7,7 @@ import { CellEnd } from './cell-end.js';
 import type { CellOutcome, ToExecutor } from './channel.js';
 import { Children } from './children.js';
 import { Comms } from './comms.js';
+import { watchHooks } from './hooks.js';
 import { Interrupts, KeyboardInterrupt } from './interrupt.js';
 import { isComplete } from './is-complete.js';
 import { Language } from './language.js';
@@ -23,11 +24,17 @@ const REMEMBERED = 10_000;
 const folder = process.cwd();
 const exit = process.exit.bind(process);
 const received = new Set<number>();
-let running = 0;
+/** Serial number of the cell that started last. */
+let latest = 0;
 const timers = new CellTimers();
 const repair = new Repair();
 const interrupts: Interrupts = new Interrupts(timers, () => {
   repair.run();
+  modules.cut();
+  // Node still counts the contexts that were left. It forgets them with an exception, of which we take no notice.
+  own.setImmediate(() => {
+    throw new KeyboardInterrupt();
+  });
   output.send({ type: 'forced' });
 });
 const output = new Output(
@@ -62,16 +69,15 @@ function answer(message: Exclude<ToExecutor, { type: 'execute' | 'comm' }>): unk
 function execute(message: Extract<ToExecutor, { type: 'execute' }>): void {
   interrupts.putRight();
   repair.begin();
-  running = message.serial;
+  latest = message.serial;
   runner.run(message, (outcome: CellOutcome) => {
     if (outcome.status === 'ok') {
       if (outcome.result) outcome.result.data = output.limited(outcome.result.data);
     } else if (outcome.interrupted) {
       children.interrupt(message.serial);
       const tell = (text: string) => output.send({ type: 'stream', cell: message.serial, name: 'stderr', text });
-      leftovers.watch(message.serial, () => running !== 0, tell);
+      leftovers.watch(message.serial, () => latest !== message.serial, tell);
     }
-    running = 0;
     output.send({ type: 'reply', id: message.id, value: outcome });
   });
 }
@@ -141,7 +147,7 @@ setHost({
   page: data => output.send({ type: 'page', data }),
 });
 
-const language = new Language(folder);
+const language = new Language(folder, () => interrupts.wanted);
 const builtin = (specifier: string) =>
   specifier === 'tslab'
     ? tslabModule(({ data, transient }, update) => output.display(data, { displayId: transient?.display_id, update }))
@@ -154,6 +160,9 @@ timers.install(
 );
 children.install(interrupts, output);
 leftovers.install();
+watchHooks(active => {
+  interrupts.hooks = active;
+});
 process.on('message', message => onMessage(message as ToExecutor));
 // Their types: globals.ts.
 for (const [name, value] of Object.entries({
@@ -165,4 +174,8 @@ for (const [name, value] of Object.entries({
 // Libraries that ask whether they were forked (`process.send`) must not talk on our channel.
 process.send = undefined;
 output.send({ type: 'ready' });
-own.setImmediate(() => interrupts.guard(() => language.warmUp()));
+own.setImmediate(() => {
+  interrupts.guard(() => language.warmUp());
+  // After the request that may be waiting.
+  own.setImmediate(() => interrupts.guard(() => language.rehearse()));
+});

@@ -36,8 +36,11 @@ export function historyPath(env: NodeJS.ProcessEnv = process.env): string | unde
   return env.TUNEBOOK_HISTORY || join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'tunebook', 'history.jsonl');
 }
 
+/** Milliseconds that a record may wait for others: opening a file beside a short cell would cost more than the cell. */
+const GATHER = 200;
+
 /**
- * The history on disk: JSON lines, one record each, appended in one write, so that several kernels can share the file. Whatever
+ * The history on disk: JSON lines, one record each, appended in whole lines, so that several kernels can share the file. Whatever
  * else the file holds (half a line of a killed kernel, another program's bytes) is passed over. A file that cannot be read or
  * written costs the history, never the kernel.
  */
@@ -50,6 +53,9 @@ export class HistoryFile {
   #ready = false;
   #written = 0;
   #usable = true;
+  /** Records to come, as lines. */
+  #gathered = '';
+  #timer: NodeJS.Timeout | undefined;
 
   /** @param limit bytes read, and kept when the file has grown to twice as many. */
   constructor(path: string, limit: number = BYTES) {
@@ -79,19 +85,28 @@ export class HistoryFile {
   /** Write a record of this session. Returns at once. */
   add(entry: Entry): void {
     if ((entry.input ?? entry.output ?? '').length > LONGEST) return;
-    this.#writing = this.#writing.then(() => this.#append({ key: this.#key, ...entry }));
+    this.#gathered += `${JSON.stringify({ key: this.#key, ...entry })}\n`;
+    this.#timer ??= setTimeout(() => this.#write(), GATHER);
   }
 
   /** Resolves when everything is written. */
   close(): Promise<void> {
+    this.#write();
     return this.#writing;
   }
 
-  async #append(record: object): Promise<void> {
+  #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const text = this.#gathered;
+    this.#gathered = '';
+    if (text !== '') this.#writing = this.#writing.then(() => this.#append(text));
+  }
+
+  async #append(text: string): Promise<void> {
     if (!this.#usable) return;
     try {
       if (!this.#ready) await this.#prepare();
-      const text = `${JSON.stringify(record)}\n`;
       // Inputs may hold what only their writer should read.
       await appendFile(this.#path, text, { mode: 0o600 });
       this.#written += text.length;

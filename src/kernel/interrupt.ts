@@ -7,6 +7,7 @@ import {
   FORCE,
   FORCED,
   HOLD,
+  HOOKS,
   type Knock,
   NO_TICKS,
   PASSED,
@@ -89,6 +90,12 @@ export class Interrupts {
     return this.#interrupted || Atomics.load(this.#shared, FLAG) === 1;
   }
 
+  /** Whether the kernel's own work, which nothing cuts, had better be given up: for the running cell, or for whoever waits. */
+  get wanted(): boolean {
+    if (Atomics.load(this.#shared, FLAG) === 1) return true;
+    return Atomics.load(this.#shared, RUNNING) === 0 && Atomics.load(this.#shared, FORCE) === HOLD;
+  }
+
   /**
    * A cell starts.
    * @param settle ends the cell when it was interrupted and does not end by itself.
@@ -122,6 +129,11 @@ export class Interrupts {
     this.#rejectWaiters();
     this.#leftovers.add(this.#cell);
     this.#advance();
+  }
+
+  /** Asynchronous hooks were turned on or off, see `watchHooks`. */
+  set hooks(active: boolean) {
+    Atomics.store(this.#shared, HOOKS, active ? 1 : 0);
   }
 
   /** Throw if the running cell was interrupted and no section is shielded. */

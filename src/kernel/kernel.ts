@@ -24,7 +24,7 @@ const MAX_FAILED_STARTS = 3;
  */
 export class Kernel implements Receiver {
   /** Until {@link attach}: nobody listens yet. */
-  #sockets: Sockets = { publish() {}, reply() {}, ask: () => '', close: async () => {} };
+  #sockets: Sockets = { publish() {}, reply() {}, ask: () => '', congested: false, close: async () => {} };
   readonly #onShutdown: () => void;
   readonly #executor: Executor;
   readonly #history: History;
@@ -54,6 +54,7 @@ export class Kernel implements Receiver {
       onEvent: event => this.#output(event),
       onRaw: (name, text) => this.#publish('stream', { name, text }),
       onDeath: death => this.#died(death),
+      congested: () => this.#sockets.congested,
     });
     this.#comms = new CommTable(
       event => this.#executor.request({ type: 'comm', ...event }),
@@ -100,8 +101,10 @@ export class Kernel implements Receiver {
     setTimeout(() => {
       if (this.#running !== cell) return;
       const text =
-        'The interrupted cell has not stopped yet: it is in a native call, in a section that must not be cut (a step, a save), ' +
-        'or waits for a child process (another interrupt ends that less gently). It stops when that ends. Restarting the kernel ends it now; saved checkpoints are kept.\n';
+        'The interrupted cell has not stopped yet: it is in a native call, in a section that must not be cut (a step, a save), waits ' +
+        'for a child process, or computes while asynchronous hooks are on (AsyncLocalStorage does that before Node 22.7). It stops when ' +
+        'that ends. Another interrupt ends a child less gently, and what computes with hooks at the risk of all variables. Restarting ' +
+        'the kernel ends it now; saved checkpoints are kept.\n';
       this.#publish('stream', { name: 'stderr', text });
     }, STUBBORN * 1000).unref();
   }
@@ -116,16 +119,18 @@ export class Kernel implements Receiver {
   async #aside(channel: Channel, message: Message): Promise<void> {
     const type = message.header.msg_type;
     const sockets = this.#sockets;
-    sockets.publish('status', { execution_state: 'busy' }, message.header);
     const replyType = type.replace(/_request$/, '_reply');
+    const answered = answer(message, {
+      executor: this.#executor,
+      history: this.#history,
+      comms: this.#comms,
+      interrupt: () => this.interrupt(),
+      stop: () => this.stop(),
+    });
+    // Whoever finds the answer is at work while this is said.
+    sockets.publish('status', { execution_state: 'busy' }, message.header);
     try {
-      const content = await answer(message, {
-        executor: this.#executor,
-        history: this.#history,
-        comms: this.#comms,
-        interrupt: () => this.interrupt(),
-        stop: () => this.stop(),
-      });
+      const content = await answered;
       if (content) sockets.reply(channel, message, replyType, content);
       // Other front ends of this kernel learn that it goes.
       if (type === 'shutdown_request') sockets.publish(replyType, content!, message.header);
@@ -167,22 +172,23 @@ export class Kernel implements Receiver {
     this.#outputParent = header;
     this.#muted = silent;
     this.#payload = [];
-    sockets.publish('status', { execution_state: 'busy' }, header);
     if (remember) this.#history.add(++this.#count, code);
     const cell = this.#count;
-    this.#publish('execute_input', { code, execution_count: cell });
-
     this.#questions.begin(request.message);
     this.#cells.set(++this.#serial, { header, silent });
     if (this.#cells.size > REMEMBERED_CELLS) this.#cells.delete(this.#cells.keys().next().value!);
     // An unremembered cell has no number of its own, and the lines of the one before must still be found by later tracebacks.
-    const outcome = await this.#run({
+    const run = this.#run({
       serial: this.#serial,
       code,
       cell: remember ? cell : 0,
       expressions: textsOf(content.user_expressions),
       silent,
     });
+    // The executor is at work while this is said; what it says cannot arrive before.
+    sockets.publish('status', { execution_state: 'busy' }, header);
+    this.#publish('execute_input', { code, execution_count: cell });
+    const outcome = await run;
     this.#questions.end();
 
     const reply = { execution_count: cell, payload: this.#payload };

@@ -30,25 +30,33 @@ export class Leftovers {
 
   /**
    * A cell was interrupted and is over.
-   * @param running whether another cell runs: then what goes on may be its own, and there is nothing to tell
+   * @param another whether another cell was started since: then what goes on may be its own, and there is nothing to tell
    */
-  watch(cell: number, running: () => boolean, tell: (text: string) => void): void {
+  watch(cell: number, another: () => boolean, tell: (text: string) => void): void {
     const busy = new Map<Worker, number>();
     const before = new Map<Worker, ReturnType<Worker['performance']['eventLoopUtilization']>>();
     let reading = 0;
     let look = 0;
     const next = () => {
-      if (running()) return;
-      if (process.getActiveResourcesInfo().some(kind => kind.startsWith('FSReq'))) reading++;
-      for (const [worker, owner] of this.#workers) {
-        if (owner !== cell) continue;
-        const last = before.get(worker);
-        const now = worker.performance.eventLoopUtilization();
-        if (last && worker.performance.eventLoopUtilization(now, last).utilization > BUSY)
-          busy.set(worker, (busy.get(worker) ?? 0) + 1);
-        before.set(worker, now);
+      if (another()) return;
+      const workers = [...this.#workers.keys()].filter(worker => this.#workers.get(worker) === cell);
+      // A thread that has not begun (it has neither computed nor waited) is not known to compute; nothing is counted before it has.
+      const begun = workers.every(worker => {
+        const { active, idle } = worker.performance.eventLoopUtilization();
+        return active + idle > 0;
+      });
+      if (begun) {
+        look++;
+        if (process.getActiveResourcesInfo().some(kind => kind.startsWith('FSReq') || kind === 'CloseReq')) reading++;
+        for (const worker of workers) {
+          const last = before.get(worker);
+          const now = worker.performance.eventLoopUtilization();
+          if (last && worker.performance.eventLoopUtilization(now, last).utilization > BUSY)
+            busy.set(worker, (busy.get(worker) ?? 0) + 1);
+          before.set(worker, now);
+        }
       }
-      if (++look < LOOKS) {
+      if (look < LOOKS) {
         own.setTimeout(next, PAUSE).unref();
         return;
       }

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { CompiledText } from './language.js';
+import type { CompiledText } from './compiled.js';
 
 export type Namespace = Record<string, unknown>;
 
@@ -12,6 +12,8 @@ export interface Loaded {
   namespace: Namespace;
   /** Unsettled while it loads. */
   pending?: Promise<unknown>;
+  /** Its loading came to an end. */
+  done: boolean;
   /** Files being loaded that it waits for. */
   waits: Set<Loaded>;
 }
@@ -89,7 +91,7 @@ export class LocalFiles {
       return this.#wait(known, importer);
     }
     if (known && this.#isFresh(path)) return known.namespace;
-    const loaded: Loaded = { path, namespace: emptyNamespace(), waits: new Set() };
+    const loaded: Loaded = { path, namespace: emptyNamespace(), waits: new Set(), done: false };
     if (known) this.#noteChanges(path);
     this.#loaded.set(path, loaded);
     this.#stamps.set(path, stampOf(path));
@@ -98,11 +100,25 @@ export class LocalFiles {
     loaded.pending = this.#start(loaded);
     loaded.pending.catch(() => {});
     try {
-      return await this.#wait(loaded, importer);
+      const namespace = await this.#wait(loaded, importer);
+      loaded.done = true;
+      return namespace;
     } catch (error) {
       // The next import tries again.
       if (this.#loaded.get(path) === loaded) this.#loaded.delete(path);
       throw error;
+    }
+  }
+
+  /**
+   * Code was stopped by force: what is being loaded may never come to its end. The next import of it begins anew, with our compiler
+   * where it was Node's work, since Node keeps the modules that it has begun.
+   */
+  cut(): void {
+    for (const [path, { done }] of this.#loaded) {
+      if (done) continue;
+      this.#loaded.delete(path);
+      if (this.#isNodes(path)) for (const each of [path, ...this.#closure(path)]) this.#changed.add(each);
     }
   }
 

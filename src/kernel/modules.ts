@@ -32,6 +32,8 @@ export class Modules {
   readonly folder: string;
   readonly #options: Required<ModulesOptions>;
   readonly #files: LocalFiles;
+  /** Packages that have not come to the end of their loading. */
+  readonly #loading = new Map<string, 'loading' | 'cut'>();
   readonly #natives = new Map<string, (specifier: string) => Promise<Namespace>>();
 
   constructor(options: ModulesOptions) {
@@ -124,7 +126,33 @@ export class Modules {
     return found;
   }
 
+  /** Code was stopped by force, and maybe with it a module that was being loaded. */
+  cut(): void {
+    this.#files.cut();
+    for (const key of this.#loading.keys()) this.#loading.set(key, 'cut');
+  }
+
   async #package(specifier: string, folder: string): Promise<Namespace> {
+    const key = `${folder}\n${specifier}`;
+    if (this.#loading.get(key) === 'cut') {
+      throw new Unavailable({
+        problem: 'this package was stopped while it loaded, and Node keeps the half of it',
+        found: specifier,
+        fix: 'restart the kernel; saved checkpoints are kept',
+      });
+    }
+    this.#loading.set(key, 'loading');
+    try {
+      const namespace = await this.#load(specifier, folder);
+      this.#loading.delete(key);
+      return namespace;
+    } catch (error) {
+      this.#loading.delete(key);
+      throw error;
+    }
+  }
+
+  async #load(specifier: string, folder: string): Promise<Namespace> {
     try {
       return await this.#native(folder)(specifier);
     } catch (error) {

@@ -70,9 +70,11 @@ export class Output {
       this.#windowStart = now;
       this.#printed = 0;
     }
-    const atOnce = ++this.#printed < (this.#flood ? 2 : AT_ONCE);
+    const atOnce = this.#printed + 1 < (this.#flood ? 2 : AT_ONCE);
     if (atOnce || this.#size >= LARGEST) this.flush();
-    else this.#timer ??= own.setTimeout(() => this.flush(), LATEST);
+    // Not before: where the stack is full nothing may have gone.
+    this.#printed++;
+    if (this.#size > 0) this.#timer ??= own.setTimeout(() => this.flush(), LATEST);
   }
 
   flush(): void {

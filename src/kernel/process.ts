@@ -21,6 +21,8 @@ export interface ExecutorListener {
   onRaw(name: 'stdout' | 'stderr', text: string): void;
   /** The process ended by itself; every pending request was rejected with an {@link ExecutorDied}. */
   onDeath(death: Death): void;
+  /** Whether nothing more is to be read from the process for now. */
+  congested(): boolean;
 }
 
 /** A request's rejection when the executor ended before it answered. */
@@ -37,11 +39,20 @@ export type Request = ToExecutor extends infer R ? (R extends { id: number } ? O
 const LAST_WORDS = 300;
 const LAST_EVENTS = 30_000;
 
+const CONTEXT_FRAME = '--experimental-async-context-frame';
+
 function flags(): string[] {
   return [
     '--disable-warning=ExperimentalWarning',
     // Code that is stopped by force leaves Node's stack of asynchronous contexts behind; checked, that would end the process.
     '--no-force-async-hooks-checks',
+    // AsyncLocalStorage without hooks, as in later versions: with hooks that would end the process all the same.
+    ...(process.versions.node.startsWith('22.')
+      ? [CONTEXT_FRAME].filter(each => process.allowedNodeEnvironmentFlags.has(each))
+      : []),
+    // The compiler's code runs a few times only in most sessions: not interpreted, completion takes half the time.
+    '--always-sparkplug',
+    '--no-lazy-feedback-allocation',
     // A training cell needs more than V8's default heap; tensors live outside it. The user's own setting counts.
     ...(/max[-_]old[-_]space[-_]size/.test(process.env.NODE_OPTIONS ?? '') ? [] : ['--max-old-space-size=4096']),
   ];
@@ -69,7 +80,7 @@ export class Executor {
     let exitCode: number | undefined;
     let lastWords = '';
     const order = new Order((name, text) => this.#listener.onRaw(name, text));
-    const allowance = new Allowance();
+    const allowance = new Allowance(() => this.#listener.congested());
     this.#allowance = allowance;
 
     const onEvent = (event: FromExecutor) => {

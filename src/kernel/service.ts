@@ -25,8 +25,13 @@ export class NotebookService {
   /** Local files with an import that led nowhere: it may lead somewhere the next time. */
   readonly #unresolved = new Set<string>();
   readonly #always: readonly string[];
+  readonly #local = new Map<string, boolean>();
   #roots: string[] = [];
   #versions = 0;
+  /** Goes up with every change of what a program is made from. */
+  #changes = 0;
+  /** Some file lies on the disk where the user works on it: it may change without notice. */
+  #hasLocal = false;
 
   /**
    * @param folder the notebook's: relative imports and node_modules are found from there
@@ -47,12 +52,16 @@ export class NotebookService {
   /** Put a text into a file in memory. */
   write(path: string, text: string): void {
     if (this.#virtual.get(path)?.text === text) return;
+    this.#changes++;
     this.#virtual.set(path, { version: ++this.#versions, text, snapshot: this.#compiler.ScriptSnapshot.fromString(text) });
   }
 
   /** The files the program begins with; what they import follows. */
   set roots(paths: readonly string[]) {
-    this.#roots = [...this.#always, ...paths];
+    const roots = [...this.#always, ...paths];
+    if (roots.length === this.#roots.length && roots.every((each, i) => each === this.#roots[i])) return;
+    this.#changes++;
+    this.#roots = roots;
   }
 
   /** The program for the present roots and texts. */
@@ -60,9 +69,19 @@ export class NotebookService {
     return this.service.getProgram()!;
   }
 
+  /** Make the next program and its type checker from nothing but the parsed files. */
+  forget(): void {
+    this.#changes++;
+    this.service.cleanupSemanticCache();
+  }
+
   /** Whether a file is one the user works on, not a package's. */
   isLocal(path: string): boolean {
-    return !this.#virtual.has(path) && !path.includes('/node_modules/') && !/\.d\.([^/]+\.)?[cm]?ts$/.test(path);
+    const known = this.#local.get(path);
+    if (known !== undefined) return known && !this.#virtual.has(path);
+    const found = !path.includes('/node_modules/') && !/\.d\.([^/]+\.)?[cm]?ts$/.test(path);
+    this.#local.set(path, found);
+    return found && !this.#virtual.has(path);
   }
 
   /** What changes when a local file does; undefined when it is gone. */
@@ -120,8 +139,16 @@ export class NotebookService {
     };
     return {
       getCompilationSettings: () => options,
+      // As long as this stays the same the service looks at no file. Those of the disk, and ways that led nowhere, are to be looked at.
+      getProjectVersion: () => String(this.#hasLocal || this.#unresolved.size > 0 ? ++this.#changes : this.#changes),
       getScriptFileNames: () => this.#roots,
-      getScriptVersion: path => String(this.#virtual.get(path)?.version ?? (this.isLocal(path) ? this.version(path) : 1)),
+      getScriptVersion: path => {
+        const virtual = this.#virtual.get(path);
+        if (virtual) return String(virtual.version);
+        if (!this.isLocal(path)) return '1';
+        this.#hasLocal = true;
+        return String(this.version(path));
+      },
       getScriptSnapshot: path => this.#snapshot(path),
       getCurrentDirectory: () => this.#folder,
       getDefaultLibFileName: settings => this.#compiler.getDefaultLibFilePath(settings),

@@ -18,7 +18,9 @@ export const CHILD = 7;
 export const FORCED = 8;
 /** Number of the last output that the protocol process has passed on, of those it was asked to confirm. */
 export const PASSED = 9;
-export const SLOTS = 10;
+/** 1 while asynchronous hooks are on: Node may not survive that code is stopped by force. */
+export const HOOKS = 10;
+export const SLOTS = 11;
 
 /** FORCE: nothing is under way. */
 export const CALM = 0;

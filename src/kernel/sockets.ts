@@ -1,4 +1,5 @@
 import type { Reply, Router, XPublisher } from 'zeromq';
+import { inLine, Publisher } from './senders.js';
 import { type ConnectionInfo, type Header, type Message, Wire } from './wire.js';
 
 /** The five sockets of a kernel, bound and speaking signed messages. */
@@ -14,6 +15,8 @@ export interface Sockets {
   reply(channel: Channel, request: Message, type: string, content: object): void;
   /** Send an `input_request` to the front end that sent `request`; returns its message id. */
   ask(request: Message, content: object): string;
+  /** Outputs wait because a front end does not read: more of them had better wait where they come from. */
+  readonly congested: boolean;
   /** Send everything that is queued and close. */
   close(): Promise<void>;
 }
@@ -28,18 +31,20 @@ export interface Receiver {
   answered(reply: Message): void;
 }
 
+/** Milliseconds that the last messages have to be read in. */
+const LINGER = 1000;
+
 /** Bind the sockets of a connection file; each well-signed message goes to the receiver. */
 export async function openSockets(info: ConnectionInfo, receiver: Receiver): Promise<Sockets> {
   const zmq = await import('zeromq');
   const wire = new Wire(info.key, info.signature_scheme);
-  const linger = { linger: 1000 };
+  const linger = { linger: LINGER };
   const shell = new zmq.Router(linger);
   const control = new zmq.Router(linger);
   const stdin = new zmq.Router(linger);
   const heartbeat = new zmq.Reply(linger);
   const iopub = new zmq.XPublisher(linger);
-  // A publisher drops what its queue cannot hold; a cell may print a million lines at once.
-  iopub.sendHighWaterMark = 0;
+  const outputs = new Publisher(iopub);
   iopub.verbosity = 'allSubs';
   const all = [shell, control, stdin, heartbeat, iopub];
   const address = (port: number) =>
@@ -52,7 +57,7 @@ export async function openSockets(info: ConnectionInfo, receiver: Receiver): Pro
     iopub.bind(address(info.iopub_port)),
   ]);
 
-  const senders = { shell: sender(shell), control: sender(control), iopub: sender(iopub), stdin: sender(stdin) };
+  const senders = { shell: inLine(shell), control: inLine(control), iopub: outputs, stdin: inLine(stdin) };
   const listen = async (socket: Router, take: (message: Message) => void) => {
     for await (const frames of socket) {
       const message = wire.decode(frames);
@@ -78,22 +83,14 @@ export async function openSockets(info: ConnectionInfo, receiver: Receiver): Pro
       senders.stdin.send(wire.encode(header, content, request.header, { identities: request.identities }));
       return header.msg_id;
     },
+    get congested() {
+      return outputs.congested;
+    },
     async close() {
-      await Promise.all(Object.values(senders).map(each => each.drained()));
+      const sent = Promise.all(Object.values(senders).map(each => each.drained()));
+      await Promise.race([sent, new Promise(resolve => setTimeout(resolve, LINGER))]);
       for (const socket of all) socket.close();
     },
-  };
-}
-
-/** zeromq allows one pending send per socket: later ones wait in line here. */
-function sender(socket: Router | XPublisher): { send(frames: Uint8Array[]): void; drained(): Promise<void> } {
-  let tail: Promise<void> = Promise.resolve();
-  return {
-    send(frames) {
-      // A peer that is gone (EHOSTUNREACH) or a closed socket must not stop the messages behind.
-      tail = tail.then(() => socket.send(frames)).catch(() => {});
-    },
-    drained: () => tail,
   };
 }
 

@@ -3,11 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import type { ErrorContent } from './channel.js';
 import { LINES_BEFORE } from './code.js';
-import type { CompiledText, Diagnostic } from './language.js';
+import type { CompiledText } from './compiled.js';
+import type { Diagnostic } from './diagnostics.js';
 
 const red = (text: string) => `\u001b[31m${text}\u001b[39m`;
-const cyan = (text: string) => `\u001b[36m${text}\u001b[39m`;
-const grey = (text: string) => `\u001b[90m${text}\u001b[39m`;
+// Legible on JupyterLab's light background for errors and on its dark one (contrast at least 3); plain cyan (36) is not on the light one.
+const cyan = (text: string) => `\u001b[96m${text}\u001b[39m`;
+// Faint, not bright black: that is unreadable on JupyterLab's dark red, where this is plain.
+const grey = (text: string) => `\u001b[2m${text}\u001b[22m`;
 
 const MAX_FRAMES = 12;
 const MAX_CAUSES = 4;

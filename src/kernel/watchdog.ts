@@ -14,6 +14,7 @@ import {
   FORCE,
   FORCED,
   HOLD,
+  HOOKS,
   type Knock,
   NO_TICKS,
   PASSED,
@@ -111,6 +112,8 @@ function starved(): boolean {
 /** See Shield: what is written here before the depth is read tells the main thread to begin nothing new. */
 function force(): void {
   signalChild();
+  // It may end by itself; stopped by force the process might end with it, so that is for who insists.
+  if (Atomics.load(shared, HOOKS) === 1 && insistence === 0) return;
   // Stopped already, but not yet back from native code: once is enough.
   if (Atomics.load(shared, FORCE) === STOPPING) return;
   say(STOPPING);

@@ -1,4 +1,4 @@
-import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, randomUUID, timingSafeEqual } from 'node:crypto';
 
 /** Version of the Jupyter messaging protocol we speak: 5.4 is 5.3 with the welcome message on iopub. */
 export const PROTOCOL = '5.4';
@@ -41,13 +41,13 @@ const DELIMITER = Buffer.from('<IDS|MSG>');
 
 /** Writes and reads the frames of the wire protocol, signed with one key. */
 export class Wire {
-  readonly #key: string;
+  readonly #key: KeyObject | undefined;
   readonly #algorithm: string;
   readonly #session: string = randomUUID();
 
   /** @param scheme as in the connection file, e.g. `hmac-sha256`. */
   constructor(key: string, scheme = 'hmac-sha256') {
-    this.#key = key;
+    this.#key = key ? createSecretKey(Buffer.from(key)) : undefined;
     this.#algorithm = scheme.replace(/^hmac-/, '');
   }
 

@@ -21,7 +21,15 @@ export function logAxis(values: Iterable<number>, axis: Record<string, unknown> 
 
 /** An axis of optimizer steps, or of whatever else is counted along a run. */
 export function stepAxis(shown: boolean, title = 'optimizer step'): Record<string, unknown> {
-  return { title: shown ? label(title) : null, labels: shown, grid: false, tickMinStep: 1, tickCount: 8, format: '~s' };
+  return { title: shown ? label(title) : null, labels: shown, grid: false, tickCount: 8, ...wholeTicks('~s') };
+}
+
+/**
+ * Ticks at whole numbers only, labelled in a d3 format of ours. Early vega-lite 5 (JupyterLab's 5.6) and 6 heed `tickMinStep`; late
+ * 5 drops it, and sets it itself where the format is `d`, which the label expression then takes the place of.
+ */
+export function wholeTicks(format: ',' | '~s' = ','): Record<string, unknown> {
+  return { tickMinStep: 1, format: 'd', labelExpr: `format(datum.value, '${format}')` };
 }
 
 /**

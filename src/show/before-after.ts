@@ -102,7 +102,7 @@ function dumbbell(row: Judged, rows: readonly Judged[], index: number) {
   });
   return {
     name: `measure${index}`,
-    width: 400,
+    width: 340,
     height: 30,
     layer: [
       ...(both

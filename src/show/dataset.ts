@@ -1,3 +1,4 @@
+import { wholeTicks } from './axes.js';
 import { type Count, countBars, countLines, topCounts } from './counts.js';
 import { type DatasetFacts, datasetFacts } from './dataset-facts.js';
 import { type Figure, figure } from './figure.js';
@@ -87,7 +88,7 @@ function shareBins(shares: readonly number[]): Bin[] {
 function bars(title: string, values: readonly Bin[], name: string, color: string, share = false): Record<string, unknown> {
   return {
     title: { text: title, fontSize: 13, frame: 'group' },
-    width: 262,
+    width: 225,
     height: 150,
     data: { values },
     mark: { type: 'bar', color, binSpacing: 1, tooltip: true },
@@ -97,10 +98,15 @@ function bars(title: string, values: readonly Bin[], name: string, color: string
         type: 'quantitative',
         bin: { binned: true },
         ...(share ? { scale: { domain: [0, 1] } } : {}),
-        axis: { title: label(name), grid: false, tickCount: 5, ...(share ? { format: '.0%' } : {}) },
+        axis: {
+          title: label(name),
+          grid: false,
+          ...(share ? { format: '.0%', values: [0, 0.25, 0.5, 0.75, 1] } : { tickCount: 5 }),
+        },
       },
       x2: { field: 'to' },
-      y: { field: 'count', type: 'quantitative', axis: { title: 'rows', tickMinStep: 1, tickCount: 4 } },
+      // To the next tick, so that both panels begin, and their titles stand, at one height.
+      y: { field: 'count', type: 'quantitative', scale: { nice: 4 }, axis: { title: 'rows', tickCount: 4, ...wholeTicks() } },
     },
   };
 }

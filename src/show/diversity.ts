@@ -7,7 +7,7 @@ import { label, spec } from './theme.js';
 
 /** One measurement: a value at a size, with the ends of its interval where there are any. */
 export interface DiversityPoint {
-  /** How many tasks, instructions or rows; more than 0. */
+  /** How many tasks, instructions or rows, or another setting; more than 0 on a logarithmic axis. */
   n: number;
   value: number;
   low?: number;
@@ -29,6 +29,8 @@ export interface DiversityOptions {
   measure?: string;
   /** Values are shares, written in per cent. */
   share?: boolean;
+  /** Whether the axis is logarithmic; defaults to true. */
+  log?: boolean;
   /** Width of the plot in pixels; defaults to 520. */
   width?: number;
   /** Height of the plot in pixels; defaults to 300. */
@@ -48,14 +50,21 @@ interface Drawn {
 /** Lines drawn at most: more cannot be told apart. */
 const LINES = 12;
 
-/** How a measure moves with the number of tasks or rows, on a logarithmic axis, with intervals. A click in the legend picks a line. */
+/** How a measure moves with the number of tasks or rows (on a logarithmic axis), or with another setting, with intervals. A click in the legend picks a line. */
 export function diversity(curves: readonly DiversityCurve[], options: DiversityOptions = {}): Figure {
-  const { title = 'Diversity', count = 'training tasks', measure = 'held-out accuracy', width = 520, height = 300 } = options;
+  const {
+    title = 'Diversity',
+    count = 'training tasks',
+    measure = 'held-out accuracy',
+    log = true,
+    width = 520,
+    height = 300,
+  } = options;
   const names = uniqueLabels(curves.map(curve => curve.name));
   const say = (value: number) => said(round6(value), options.share === true);
   let lost = 0;
   const cleaned = curves.map((curve, i) => {
-    const points = curve.points.filter(point => drawable(point.n, true) && drawable(point.value)).sort((a, b) => a.n - b.n);
+    const points = curve.points.filter(point => drawable(point.n, log) && drawable(point.value)).sort((a, b) => a.n - b.n);
     lost += curve.points.length - points.length;
     return { name: names[i]!, points };
   });
@@ -78,11 +87,11 @@ export function diversity(curves: readonly DiversityCurve[], options: DiversityO
     type: 'quantitative',
     scale: numberScale(
       values.map(({ n }) => n),
-      { log: true, room: 0.03 },
+      { log, room: 0.03 },
     ),
-    axis: logAxis(
+    axis: (log ? logAxis : numberAxis)(
       values.map(({ n }) => n),
-      { title: `${label(count, 50)} (log axis)`, grid: false },
+      { title: `${label(count, 50)}${log ? ' (log axis)' : ''}`, grid: false },
     ),
   };
   const axis = options.share

@@ -34,7 +34,7 @@ const COLOURS = 'viridis';
 
 /** Rows and columns of coloured cells, with their values written in where there is room; the pointer outlines a cell. */
 export function heatMap(cells: readonly HeatCell[], options: HeatOptions): Record<string, unknown> {
-  const { rows, columns, domain, log = false, room = { width: 560, height: 460 } } = options;
+  const { rows, columns, domain, log = false, room = { width: 520, height: 460 } } = options;
   const width = Math.max(8, Math.min(64, Math.floor(room.width / Math.max(1, columns.length))));
   const height = Math.max(4, Math.min(28, Math.floor(room.height / Math.max(1, rows.length))));
   const longest = columns.reduce((most, name) => Math.max(most, name.length), 0);

@@ -1,4 +1,4 @@
-import { drawable } from './axes.js';
+import { drawable, wholeTicks } from './axes.js';
 import { type Figure, figure } from './figure.js';
 import { formatNumber, round6 } from './text.js';
 import { label, PALETTE, spec } from './theme.js';
@@ -47,7 +47,13 @@ export function histogram(values: ArrayLike<number>, options: HistogramOptions =
         encoding: {
           x,
           x2: { field: 'to' },
-          y: { field: 'count', type: 'quantitative', ...empty, axis: { title: label(count), tickMinStep: 1, tickCount: 5 } },
+          y: {
+            field: 'count',
+            type: 'quantitative',
+            scale: { nice: 5 },
+            ...empty,
+            axis: { title: label(count), tickCount: 5, ...wholeTicks() },
+          },
         },
       },
       ...(finite.length > 0
@@ -68,12 +74,14 @@ export function histogram(values: ArrayLike<number>, options: HistogramOptions =
   return figure({ kind: 'histogram', title, spec: chart, text: [label(title, 120), ...bars, alt].join('\n'), alt });
 }
 
-/** Sorted values counted in bins of a round width. */
+/** Sorted values counted in bins of a round width; of whole numbers no less than 1. */
 export function binned(sorted: Float64Array, bins: number): { from: number; to: number; count: number }[] {
   if (sorted.length === 0) return [];
   const low = sorted[0]!;
   const range = sorted.at(-1)! - low;
-  const raw = (range || Math.abs(low) || 1) / Math.max(1, bins);
+  const wanted = (range || Math.abs(low) || 1) / Math.max(1, bins);
+  // Between whole numbers lies nothing to count.
+  const raw = sorted.every(Number.isInteger) ? Math.max(1, wanted) : wanted;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map(m => m * power).find(s => s >= raw)!;
   const start = Math.floor(low / step);

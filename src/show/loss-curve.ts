@@ -1,5 +1,5 @@
 import { BadInput, quote } from '../base/core/index.js';
-import { drawable, touch } from './axes.js';
+import { drawable, stepAxis, touch } from './axes.js';
 import { type Figure, figure } from './figure.js';
 import { lttb, smoothed } from './series.js';
 import { formatNumber, round6, sparkline } from './text.js';
@@ -77,7 +77,7 @@ export function lossCurve(history: LossHistory, options: LossCurveOptions = {}):
     field: 'step',
     type: 'quantitative',
     scale: { domain: ends, nice: false },
-    axis: { title: shown ? 'optimizer step' : null, labels: shown, grid: false, tickMinStep: 1, tickCount: 8 },
+    axis: stepAxis(shown),
   });
   const y = (field: string) => ({
     field,

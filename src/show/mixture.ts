@@ -72,7 +72,7 @@ export function mixture(report: MixtureSource, options: MixtureOptions = {}): Fi
     title,
     subtitle: alt,
     description: `${label(title, 120)}. ${alt}`,
-    width: 420,
+    width: 360,
     height: Math.max(1, lines.length) * (series.length * 13 + 14),
     // Room for what stands behind the longest bar.
     padding: { left: 5, top: 5, right: 110, bottom: 5 },

@@ -1,5 +1,5 @@
 import { type Figure, figure } from './figure.js';
-import { PALETTE, spec } from './theme.js';
+import { label, PALETTE, spec } from './theme.js';
 
 /** What {@link packs} shows: `tokens.pack(rows, { length })` gives it. */
 export interface PacksSource {
@@ -33,10 +33,10 @@ export function packs(source: PacksSource, options: PacksOptions = {}): Figure {
   const values = sizes
     .slice(0, limit)
     .flatMap((size, pack) =>
-      size.map((tokens, place) => ({ pack: pack + 1, row: source.rows[pack]!.rows[place], place, tokens })),
+      size.map((tokens, place) => ({ pack: pack + 1, row: Number(source.rows[pack]!.rows[place]), place, tokens })),
     );
   const lines = sizes.slice(0, limit).map((size, pack) => {
-    const members = size.map((tokens, place) => `${source.rows[pack]!.rows[place]} (${tokens})`);
+    const members = size.map((tokens, place) => `${Number(source.rows[pack]!.rows[place])} (${tokens})`);
     return `pack ${pack + 1}: ${filled[pack]} of ${length} tokens: rows ${members.join(', ')}`;
   });
   return figure({
@@ -45,24 +45,24 @@ export function packs(source: PacksSource, options: PacksOptions = {}): Figure {
     spec: spec({
       title,
       subtitle: alt,
-      description: `${title}. ${alt}`,
+      description: `${label(title, 120)}. ${alt}`,
       width: 560,
       height: { step: 20 },
       data: { values },
-      mark: { type: 'bar', color: PALETTE.blue, stroke: 'white', strokeWidth: 1.5, tooltip: true },
+      mark: { type: 'bar', color: PALETTE.blue, tooltip: true },
       encoding: {
         x: { field: 'tokens', type: 'quantitative', title: 'tokens', scale: { domain: [0, Math.max(1, length)], nice: false } },
         y: { field: 'pack', type: 'ordinal', title: 'pack' },
         order: { field: 'place' },
         // Neighbours in turns lighter and darker, so that two short rows are seen as two.
         fillOpacity: {
-          condition: { test: 'datum.place % 2 === 1', value: 0.55 },
-          value: 0.9,
+          condition: { test: 'datum.place % 2 === 1', value: 0.5 },
+          value: 1,
         },
         tooltip: ['pack', 'row', 'tokens'].map(field => ({ field, type: 'quantitative' })),
       },
     }),
-    text: [title, alt, ...lines].join('\n'),
+    text: [label(title, 120), alt, ...lines].join('\n'),
     alt,
   });
 }

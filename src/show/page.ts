@@ -62,7 +62,8 @@ const PAGE_CSS =
   'table{border-collapse:collapse}th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--tb-line);vertical-align:top}' +
   '.tb-chart-menus{font-size:13px;color:var(--tb-soft)}.tb-chart-menus select,.tb-chart-menus input{font:inherit;color:var(--tb-ink);background:var(--tb-paper);border:1px solid var(--tb-line);border-radius:4px;margin-right:8px}' +
   '.tb-tip{position:fixed;z-index:9;max-width:min(420px,90vw);padding:6px 9px;border-radius:5px;background:var(--tb-tip);color:var(--tb-tipink);font-size:12px;line-height:1.5;overflow-wrap:anywhere;unicode-bidi:plaintext;pointer-events:none;box-shadow:0 2px 8px #0005}' +
-  '.tb-chart{overflow-x:auto;margin:6px 0}.tb-chart svg{max-width:100%;height:auto;display:block}img{max-width:100%;height:auto}' +
+  // A font wider than the one that was measured must not be cut at the picture's edge.
+  '.tb-chart{overflow-x:auto;margin:6px 0}.tb-chart svg{max-width:100%;height:auto;display:block;overflow:visible}img{max-width:100%;height:auto}' +
   // In a page both schemes are the browser's choice, so a picture on white paper gets its paper with it.
   'img.tb-picture{background:#fff;border-radius:4px}' +
   '.tb-cell{margin:0 0 20px}.tb-in{background:var(--tb-wash);border-left:3px solid var(--tb-on);border-radius:0 5px 5px 0;padding:10px 14px;margin:0 0 8px}' +

@@ -71,7 +71,7 @@ export function panels(given: readonly Panel[], options: PanelsOptions): Record<
       title: { text: label(panel.title), fontSize: 12, fontWeight: 'normal', frame: 'group', offset: 6 },
       width,
       height: panel.height,
-      layer: [...lines(panel, i, maxPoints, x(last)), reach(ends, x(last)), rule(i, x(last), stops.fields)],
+      layer: [...lines(panel, i, maxPoints, x(last)), reach(ends, x(last)), rule(i, x(last), stops)],
     };
   });
   const strip = {
@@ -185,8 +185,13 @@ function thinned(line: Series, limit: number, log?: boolean): Point[] {
   });
 }
 
+interface Stops {
+  values: Record<string, number>[];
+  fields: { field: string; title: string }[];
+}
+
 /** The steps at which the pointer's rule stops, and what each line says there: its last value until then. */
-function stopsOf(panels: readonly Panel[]): { values: Record<string, number>[]; fields: { field: string; title: string }[] } {
+function stopsOf(panels: readonly Panel[]): Stops {
   const lines = panels.flatMap(panel => panel.series.map(line => ({ panel, line }))).slice(0, 12);
   const main = panels[0]!.series.at(-1)!;
   const steps = thinned(main, STOPS, panels[0]!.log).map(point => point.step);
@@ -205,19 +210,29 @@ function stopsOf(panels: readonly Panel[]): { values: Record<string, number>[]; 
 }
 
 /** The rule at the step that the pointer is nearest to. The first panel finds it, the others follow. */
-function rule(place: number, x: object, fields: readonly { field: string; title: string }[]): object {
+function rule(place: number, x: object, { values, fields }: Stops): object {
   const shared = {
     name: touch(`rule${place}`),
     data: { name: 'stops' },
     mark: { type: 'rule', strokeWidth: 1, color: PALETTE.gray, clip: true },
   };
-  if (place > 0) return { ...shared, transform: [{ filter: { param: AT, empty: false } }], encoding: { x } };
+  const opacity = { condition: { param: AT, empty: false, value: 0.8 }, value: 0 };
+  if (place > 0) {
+    // With one stop that is always there: of no rows at all vega warns in the console.
+    const filter = {
+      or: [
+        { param: AT, empty: false },
+        { field: 'step', equal: values[0]?.step ?? 0 },
+      ],
+    };
+    return { ...shared, transform: [{ filter }], encoding: { x, opacity } };
+  }
   return {
     ...shared,
     params: [{ name: AT, select: { type: 'point', fields: ['step'], nearest: true, on: 'pointerover', clear: 'pointerout' } }],
     encoding: {
       x,
-      opacity: { condition: { param: AT, empty: false, value: 0.8 }, value: 0 },
+      opacity,
       tooltip: [
         { field: 'step', type: 'quantitative', title: 'step' },
         ...fields.map(({ field, title }) => ({ field, type: 'quantitative', title, format: '.4~g' })),

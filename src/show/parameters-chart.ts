@@ -61,7 +61,7 @@ export function chart(title: string, alt: string, lines: readonly Line[], unit: 
     hconcat: [
       {
         title: { text: 'Memory', fontSize: 13, frame: 'group' },
-        width: 330,
+        width: 300,
         height,
         layer: [
           {
@@ -75,7 +75,7 @@ export function chart(title: string, alt: string, lines: readonly Line[], unit: 
                 field: 'series',
                 type: 'nominal',
                 scale: { domain: SERIES, range: COLORS },
-                legend: { title: null, symbolType: 'square', symbolStrokeWidth: 0 },
+                legend: { title: null, symbolType: 'square', symbolStrokeWidth: 0, offset: 14 },
               },
             },
           },
@@ -88,7 +88,7 @@ export function chart(title: string, alt: string, lines: readonly Line[], unit: 
       },
       {
         title: { text: 'Trained', fontSize: 13, frame: 'group' },
-        width: 190,
+        width: 150,
         height,
         layer: [
           {
@@ -105,7 +105,7 @@ export function chart(title: string, alt: string, lines: readonly Line[], unit: 
         ],
       },
     ],
-    spacing: 64,
+    spacing: 40,
     resolve: { scale: { y: 'independent' } },
   });
 }

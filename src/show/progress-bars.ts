@@ -56,6 +56,12 @@ const BARS_CSS =
   '.tb-figure.tb-table.tb-bars th{color:var(--tb-ink)}.tb-figure.tb-table.tb-bars td{color:var(--tb-soft)}' +
   '.tb-bars progress{width:11em;height:.8em;vertical-align:-.05em;accent-color:var(--tb-on)}';
 
+/** A task's latest word, and how it is stopped. */
+interface Task {
+  event: ProgressEvent;
+  stop: (() => void) | undefined;
+}
+
 /** The tasks of one cell, drawn in one output. */
 class Bars {
   readonly cell: AbortSignal | undefined = host()?.signal;
@@ -68,7 +74,9 @@ class Bars {
     return this.#stack.events.length === 0;
   }
 
-  note(event: ProgressEvent, stop: (() => void) | undefined): void {
+  /** Draw a task's news. @param before tasks around it that have not been drawn yet */
+  note(event: ProgressEvent, stop: (() => void) | undefined, before: readonly Task[] = []): void {
+    for (const task of before) this.#stack.note(task.event, performance.now() / 1000);
     const outer = this.#stack.events[0]?.id ?? event.id;
     this.#stack.note(event, performance.now() / 1000);
     if (event.finished) {
@@ -80,7 +88,11 @@ class Bars {
     }
     this.#painter.changed();
     if (event.finished && this.idle) void this.#painter.complete();
-    // The button stands below the bars, so it comes after their first picture.
+    for (const task of [...before, { event, stop }]) this.#addButton(task);
+  }
+
+  /** The button stands below the bars, so it comes after their first picture. */
+  #addButton({ event, stop }: Task): void {
     if (stop && !event.finished && !this.#buttons.has(event.id)) {
       this.#buttons.set(event.id, undefined);
       void this.#painter.sent().then(() => {
@@ -94,18 +106,43 @@ class Bars {
 const places = new Map<number, Bars>();
 let latest: Bars | undefined;
 
+/** Tasks that have not been drawn yet, and when they spoke: an outer one may say no more until its inner ones are through. */
+const quiet = new Map<number, Task & { cell: AbortSignal | undefined; at: number }>();
+/** Seconds after which a task that spoke once is taken for one that was given up. */
+const GIVEN_UP = 60;
+
+/** Tasks of this cell that began before `event` and were not drawn yet stand above it. */
+function outerOf(event: ProgressEvent): Task[] {
+  const now = performance.now() / 1000;
+  for (const [id, { at }] of quiet) if (now - at > GIVEN_UP) quiet.delete(id);
+  const cell = host()?.signal;
+  const before = [...quiet.values()].filter(task => task.event.id < event.id && task.cell === cell);
+  // What it said of the time left was said long ago.
+  return before.map(({ event: { left: _, ...event }, stop, at }) => ({
+    event: { ...event, elapsed: event.elapsed + now - at },
+    stop,
+  }));
+}
+
 function draw(event: ProgressEvent, stop: (() => void) | undefined): boolean {
   if (!inNotebook()) return false;
   let bars = places.get(event.id);
+  let before: Task[] = [];
   if (!bars) {
+    if (event.finished) quiet.delete(event.id);
+    else quiet.set(event.id, { event, stop, cell: host()?.signal, at: performance.now() / 1000 });
     if (event.finished || event.elapsed < SILENT) return true;
     // A new cell draws below itself; a task that began in an earlier one stays there.
     if (!latest || latest.idle || latest.cell !== host()?.signal) latest = new Bars();
     bars = latest;
-    places.set(event.id, bars);
+    before = outerOf(event);
+    for (const task of [...before, { event }]) {
+      quiet.delete(task.event.id);
+      places.set(task.event.id, bars);
+    }
   }
   if (event.finished) places.delete(event.id);
-  bars.note(event, stop);
+  bars.note(event, stop, before);
   return true;
 }
 

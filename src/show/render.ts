@@ -112,6 +112,11 @@ function specOf(chart: Figure | VegaLiteSpec): VegaLiteSpec {
   });
 }
 
+/** Load what charts are drawn with, half a second of work, before the first of them asks for it. */
+export async function loadAhead(): Promise<void> {
+  await Promise.all([loadVega(), import('vega-lite'), import('@resvg/resvg-js')]);
+}
+
 interface Loaded {
   vega: typeof import('vega');
   expressions: unknown;

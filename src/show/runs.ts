@@ -1,4 +1,4 @@
-import { touch } from './axes.js';
+import { stepAxis, touch } from './axes.js';
 import { type Figure, figure } from './figure.js';
 import type { LossHistory } from './loss-curve.js';
 import { type Curve, curvesOf, type RunCurves } from './runs-curves.js';
@@ -65,13 +65,7 @@ export function runs(given: RunsSource, options: RunsOptions = {}): Figure {
     field: 'step',
     type: 'quantitative',
     scale: { domain: [first, last], nice: false },
-    axis: {
-      title: place === panels ? 'optimizer step' : null,
-      labels: place === panels,
-      grid: false,
-      tickMinStep: 1,
-      tickCount: 8,
-    },
+    axis: stepAxis(place === panels),
   });
   const y = (field: string, axis: object, logarithmic = false) => ({
     field,

@@ -57,7 +57,7 @@ export function templateComparison(lines: readonly TemplateLine[], options: Temp
   const ends = shown.map((line, i) => ({
     template: names[i]!,
     tokens: round6(line.tokens / each),
-    text: `${formatNumber(round6(line.tokens / each))} tokens, ${percent(line.tokens === 0 ? 0 : line.trained / line.tokens)} trained`,
+    text: `${formatNumber(round6(line.tokens / each))}, ${percent(line.tokens === 0 ? 0 : line.trained / line.tokens)} trained`,
   }));
   const scores = shown.flatMap((line, i) =>
     drawable(line.score)
@@ -85,7 +85,7 @@ export function templateComparison(lines: readonly TemplateLine[], options: Temp
     ),
   };
   const bars = {
-    width: 300,
+    width: 260,
     height: { step: 30 },
     layer: [
       {
@@ -114,10 +114,10 @@ export function templateComparison(lines: readonly TemplateLine[], options: Temp
     field: 'score',
     type: 'quantitative',
     scale: { domain: [0, 1] },
-    axis: { title: label(measure, 40), format: '~%', tickCount: 5 },
+    axis: { title: label(measure, 40), format: '~%', values: [0, 0.25, 0.5, 0.75, 1] },
   };
   const dots = {
-    width: 190,
+    width: 150,
     height: { step: 30 },
     layer: [
       {
@@ -134,8 +134,8 @@ export function templateComparison(lines: readonly TemplateLine[], options: Temp
   };
   const body =
     scores.length > 0
-      ? { hconcat: [bars, dots], spacing: 130, resolve: { scale: { y: 'independent' } } }
-      : { ...bars, padding: { left: 5, top: 5, right: 150, bottom: 5 } };
+      ? { hconcat: [bars, dots], spacing: 40, resolve: { scale: { y: 'independent' } } }
+      : { ...bars, padding: { left: 5, top: 5, right: 110, bottom: 5 } };
   return figure({
     kind: 'templateComparison',
     title,

@@ -45,6 +45,7 @@ const CONFIG: Record<string, unknown> = {
     direction: 'horizontal',
     labelFontSize: 11,
     titleFontSize: 11,
+    titleFontWeight: 'normal',
     symbolType: 'stroke',
     symbolStrokeWidth: 2.5,
     symbolOpacity: 1,
@@ -80,7 +81,9 @@ function wrapped(text: string, width: number): string | string[] {
 
 /** A string from data as it may stand in a chart: printable, one line, short. Vega shows it as text and never evaluates it. */
 export function label(text: unknown, limit = 60): string {
-  return cut(printable(String(text)).replace(/\s+/g, ' '), limit);
+  const shown = cut(printable(String(text)).replace(/\s+/g, ' '), limit);
+  // Vega keeps operators and stacks under such texts in plain objects, and of "constructor" finds what every object has.
+  return shown in Object.prototype ? `${shown}\u00a0` : shown;
 }
 
 /** How a chart is drawn outside a notebook: on white, on black, or in the colours of the page around it. */

@@ -1,6 +1,7 @@
 import { drawable, leftOut, legendFilter, numberAxis, numberScale } from './axes.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
+import { type Box, namePlaces, type Place } from './name-places.js';
 import { textTable } from './table.js';
 import { formatNumber, oneLine, round6 } from './text.js';
 import { label, PALETTE, spec } from './theme.js';
@@ -131,9 +132,9 @@ export function tradeOff(points: readonly TradeOffPoint[], options: TradeOffOpti
           },
         },
         // Names stand beside their points where there is room for them.
-        ...namePlaces(values, domains, { width, height }).map(({ align, dx, dy, points: placed }) => ({
-          data: { values: placed },
-          mark: { type: 'text', align, baseline: 'middle', dx, dy, fontSize: 11, color: PALETTE.gray },
+        ...namesBeside(values, domains, { width, height }).map(({ place, points: beside }) => ({
+          data: { values: beside },
+          mark: { type: 'text', ...place, baseline: 'middle', fontSize: 11, color: PALETTE.gray },
           encoding: { x, y, text: { field: 'name', type: 'nominal' }, opacity },
         })),
       ],
@@ -164,40 +165,41 @@ interface Placed {
 
 type Domains = Record<'learned' | 'forgotten', [number, number]>;
 
-/** Where the names go: right of their point, left, above or below, wherever they cover no point and no other name; else nowhere. */
-function namePlaces(values: readonly Placed[], domains: Domains, { width, height }: { width: number; height: number }) {
-  const at = (value: number, [low, high]: [number, number], size: number) => (size * (value - low)) / (high - low);
-  const boxes = values.map(value => {
-    const x = at(value.learned, domains.learned, width);
-    const y = height - at(value.forgotten, domains.forgotten, height);
-    return { left: x - 5, right: x + 5, top: y - 5, bottom: y + 5 };
+/** Names beside their points, in groups of those that stand on the same side; where there is no room for one, the pointer says it. */
+function namesBeside(values: readonly Placed[], domains: Domains, size: { width: number; height: number }) {
+  const x = (value: number) => (size.width * (value - domains.learned[0])) / (domains.learned[1] - domains.learned[0]);
+  const y = (value: number) =>
+    size.height - (size.height * (value - domains.forgotten[0])) / (domains.forgotten[1] - domains.forgotten[0]);
+  const line = (x1: number, y1: number, x2: number, y2: number): Box => ({
+    left: Math.min(x1, x2),
+    right: Math.max(x1, x2),
+    top: Math.min(y1, y2),
+    bottom: Math.max(y1, y2),
   });
-  const places = [
-    { align: 'left', dx: 9, dy: 0, points: [] as Placed[] },
-    { align: 'right', dx: -9, dy: 0, points: [] as Placed[] },
-    { align: 'center', dx: 0, dy: -13, points: [] as Placed[] },
-    { align: 'center', dx: 0, dy: 13, points: [] as Placed[] },
+  const points = values.map(value => ({ name: value.name, x: x(value.learned), y: y(value.forgotten) }));
+  const front = points.filter((_, i) => values[i]!.best === 'yes').sort((a, b) => a.x - b.x);
+  const lines = [
+    ...points.flatMap((point, i) => {
+      const { learnedLow, learnedHigh, forgottenLow, forgottenHigh } = values[i]! as Partial<Record<string, number>>;
+      return [
+        ...(learnedLow === undefined ? [] : [line(x(learnedLow), point.y, x(learnedHigh!), point.y)]),
+        ...(forgottenLow === undefined ? [] : [line(point.x, y(forgottenLow), point.x, y(forgottenHigh!))]),
+      ];
+    }),
+    // The steps that join the points of the front.
+    ...front.slice(1).flatMap((point, i) => {
+      const { x, y } = front[i]!;
+      return [line(x, y, x, point.y), line(x, point.y, point.x, point.y)];
+    }),
   ];
-  // The first place along an interval would be struck through by it.
-  const order = values.some(value => 'learnedLow' in value) ? [2, 3, 0, 1] : [0, 1, 2, 3];
-  for (const [i, value] of values.slice(0, NAMED).entries()) {
-    const { left, right, top, bottom } = boxes[i]!;
-    const [x, y, long] = [(left + right) / 2, (top + bottom) / 2, value.name.length * 5.8];
-    const free = order
-      .map(k => places[k]!)
-      .find(place => {
-        const start = x + place.dx - (place.align === 'left' ? 0 : place.align === 'right' ? long : long / 2);
-        const box = { left: start, right: start + long, top: y + place.dy - 6, bottom: y + place.dy + 6 };
-        if (box.left < 0 || box.right > width || box.top < 0 || box.bottom > height) return false;
-        const hit = (other: typeof box) =>
-          box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top;
-        if (boxes.some((other, j) => j !== i && hit(other))) return false;
-        boxes.push(box);
-        return true;
-      });
-    free?.points.push(value);
+  const sides = new Map<string, { place: Place; points: Placed[] }>();
+  for (const [i, place] of namePlaces(points, lines, { ...size, names: NAMED }).entries()) {
+    if (!place) continue;
+    const side = `${place.dx} ${place.dy}`;
+    if (!sides.has(side)) sides.set(side, { place, points: [] });
+    sides.get(side)!.points.push(values[i]!);
   }
-  return places.filter(place => place.points.length > 0);
+  return [...sides.values()];
 }
 
 function interval(field: string, ends: readonly [number, number] | undefined): Record<string, number> {

@@ -196,7 +196,7 @@ function describe({ means, lost }: Losses, all: readonly Panel[], scores: readon
   const moved = scores.map(line => ({ name: line.name, values: finite(line.values) })).filter(line => line.values.length > 0);
   if (moved.length > 0) {
     const said = moved.slice(0, 2).map(({ name, values }) => `${label(name, 24)} ${formatNumber(values.at(-1)!)}`);
-    parts.push(`Last evaluation: ${said.join(', ')}${moved.length > 2 ? ', …' : ''}.`);
+    parts.push(`Last evaluation: ${said.join(', ')}${moved.length > 2 ? ` and ${moved.length - 2} more` : ''}.`);
   }
   const norms = finite(all.find(panel => panel.title === 'gradient norm')!.series[0]?.values ?? []);
   if (norms.length > 0) parts.push(`Largest gradient norm ${formatNumber(norms.reduce((a, b) => Math.max(a, b)))}.`);

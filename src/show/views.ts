@@ -1,4 +1,5 @@
 import {
+  host,
   isConversationRow,
   isMessages,
   isRowMap,
@@ -13,20 +14,24 @@ import {
 } from '../base/core/index.js';
 import { type AttentionData, attention } from './attention.js';
 import { type BeforeAfterRow, beforeAfter } from './before-after.js';
+import { type ComparisonData, comparison } from './comparison.js';
 import { type ConversationData, conversation } from './conversation.js';
-import { type DiversityCurve, diversity } from './diversity.js';
+import { type DiversityCurve, type DiversityOptions, diversity } from './diversity.js';
 import { type DriftRow, drift } from './drift.js';
 import { errorView, isTeachingError } from './error-view.js';
 import { type Figure, isFigure, JUPYTER_DISPLAY } from './figure.js';
+import { type ForgettingReportData, forgettingReport } from './forgetting-report.js';
 import { generations } from './generations.js';
+import { type IntervalsData, intervals } from './intervals.js';
 import { type KlPoint, klForgetting } from './kl-forgetting.js';
 import { type LossHistory, lossCurve } from './loss-curve.js';
 import { type MarginSeries, margins } from './margins.js';
 import { type MixtureSource, mixture } from './mixture.js';
 import { parameters } from './parameters.js';
+import { loadAhead } from './render.js';
 import { type RewardHistory, rewards } from './rewards.js';
 import { type RunsSource, runs } from './runs.js';
-import { type Sample, samples } from './samples.js';
+import { type Sample, type ScoredSource, samples } from './samples.js';
 import { type TableSource, table } from './table.js';
 import { type TaskMatrix, taskMatrix } from './task-matrix.js';
 import { type TemplateLine, templateComparison } from './template-comparison.js';
@@ -54,10 +59,13 @@ const KINDS: Record<string, (data: never) => Figure> = {
   samples: (data: Sample[]) => samples(data),
   beforeAfter: (data: { rows: BeforeAfterRow[]; title?: string }) => beforeAfter(data),
   // A score is its number, its parts by task, and what was said: the samples are the part worth reading.
-  scores: (data: { score?: number; samples?: Sample[] }) =>
-    data.samples
-      ? samples(data.samples, data.score === undefined ? {} : { title: `Score ${(100 * data.score).toFixed(1)} %` })
-      : properties(data, 'Scores'),
+  scores: (data: Partial<ScoredSource> & { metrics?: unknown }) => {
+    if (!data.samples) return properties(data, 'Scores');
+    if (data.metrics) return samples(data as ScoredSource);
+    return samples(data.samples, data.score === undefined ? {} : { title: `Score ${(100 * data.score).toFixed(1)} %` });
+  },
+  intervals: (data: IntervalsData) => intervals(data),
+  comparison: (data: ComparisonData) => comparison(data),
   training: (data: TrainingSource) => training(data),
   rewards: (data: RewardHistory) => rewards(data),
   attention: (data: AttentionData) => attention(data),
@@ -65,7 +73,9 @@ const KINDS: Record<string, (data: never) => Figure> = {
   tradeOff: (data: TradeOffPoint[]) => tradeOff(data),
   klForgetting: (data: KlPoint[]) => klForgetting(data),
   drift: (data: DriftRow[]) => drift(data),
+  'forgetting-report': (data: ForgettingReportData) => forgettingReport(data),
   diversity: (data: DiversityCurve[]) => diversity(data),
+  curves: ({ curves, ...options }: DiversityOptions & { curves: DiversityCurve[] }) => diversity(curves, options),
   margins: (data: ArrayLike<number> | MarginSeries[]) => margins(data),
   generations: (data: Sample[]) => generations(data),
   templateComparison: (data: TemplateLine[]) => templateComparison(data),
@@ -159,3 +169,7 @@ export async function bundleOf(value: unknown): Promise<MimeBundle | undefined> 
 
 // So that a kernel shows our objects without knowing of figures.
 setRenderer(bundleOf);
+
+// Our kernel says when the cell that loads this is over: in the pause after it the libraries of the first chart load. Should they
+// fail to, the first chart says why.
+host()?.onCellEnd?.(() => void setTimeout(() => loadAhead().catch(() => {}), 50).unref());

@@ -1,7 +1,7 @@
 import { type Comm, host } from '../base/core/index.js';
 
 /**
- * The kernel's side of Jupyter's widget messages (version 2.1 of its schema), as far as our one button needs them.
+ * The kernel's side of Jupyter's widget messages (version 2.1 of its schema), as far as our buttons, lists and fields need them.
  *
  * Why widgets: a button has to reach the kernel while a cell runs, and JupyterLab gives that way only to comms whose front end is
  * an extension. HTML output cannot (it is inert, as ours should be), and a script in an output would find the server's REST
@@ -67,13 +67,25 @@ function answerReloads(): void {
   });
 }
 
+/** What places a widget in an output, under {@link WIDGET_MIME}. */
+export interface WidgetView {
+  version_major: number;
+  version_minor: number;
+  model_id: string;
+}
+
+/** Something in the front end to be used: a button, a list, a field. */
+export interface Control {
+  readonly view: WidgetView;
+  /** Change its state, by the names of the widgets' schema: `description`, `disabled`, `value`. */
+  set(change: State): void;
+  close(): void;
+}
+
 /** A button in the front end. */
-export interface Button {
-  /** The MIME content that places it in an output. */
-  readonly view: { version_major: number; version_minor: number; model_id: string };
+export interface Button extends Omit<Control, 'set'> {
   /** Change its words; one that is not enabled can be clicked no more. */
   set(description: string, enabled: boolean): void;
-  close(): void;
 }
 
 /**
@@ -81,31 +93,90 @@ export interface Button {
  * @param words short plain text; the front end does not read it as HTML
  */
 export function button(words: { description: string; tooltip: string }, onClick: () => void): Button | undefined {
-  if (!host()?.comm) return undefined;
-  answerReloads();
-  const layout = widget({ ...model(BASE, 'Layout'), ...view(BASE, 'Layout'), width: 'auto' });
-  const style = widget({ ...model(CONTROLS, 'ButtonStyle'), ...view(BASE, 'Style') });
-  const face = widget({
-    ...model(CONTROLS, 'Button'),
-    ...view(CONTROLS, 'Button'),
-    ...words,
-    disabled: false,
-    button_style: '',
-    icon: '',
-    layout: `IPY_MODEL_${layout.comm.id}`,
-    style: `IPY_MODEL_${style.comm.id}`,
-  });
-  face.comm.onMessage(({ data }) => {
+  const made = pressed(words, onClick);
+  return made && { ...made, set: (description, enabled) => made.set({ description, disabled: !enabled }) };
+}
+
+function pressed(words: { description: string; tooltip: string }, onClick: () => void): Control | undefined {
+  const state = { ...words, disabled: false, button_style: '', icon: '' };
+  return control('Button', state, { style: 'ButtonStyle' }, data => {
     const content = data.content as { event?: unknown } | undefined;
     if (data.method === 'custom' && content?.event === 'click') onClick();
   });
+}
+
+/** A list of which one entry is chosen, the first to begin with. Undefined where the host has no comms. */
+export function dropdown(
+  description: string,
+  entries: readonly string[],
+  onChoice: (index: number) => void,
+): Control | undefined {
+  const state = { description, _options_labels: [...entries], index: 0, disabled: false };
+  return control('Dropdown', state, { style: 'DescriptionStyle' }, data => {
+    const index = stateOf(data).index;
+    if (typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < entries.length) onChoice(index);
+  });
+}
+
+/** A field for one line, told of when it is entered. Undefined where the host has no comms. */
+export function textField(placeholder: string, onText: (text: string) => void): Control | undefined {
+  const state = { value: '', placeholder, description: '', continuous_update: false, disabled: false };
+  return control('Text', state, { style: 'DescriptionStyle', width: '14em' }, data => {
+    const { value } = stateOf(data);
+    if (typeof value === 'string') onText(value);
+  });
+}
+
+/** Controls side by side; with it they are closed. Undefined where one of them is. */
+export function row(children: readonly (Pick<Control, 'view' | 'close'> | undefined)[]): Control | undefined {
+  const all = children.filter(child => child !== undefined);
+  if (all.length < children.length) return undefined;
+  const state = { children: all.map(child => `IPY_MODEL_${child.view.model_id}`), box_style: '' };
+  const box = control('HBox', state, {}, () => undefined);
+  return (
+    box && {
+      ...box,
+      close() {
+        box.close();
+        for (const child of all) child.close();
+      },
+    }
+  );
+}
+
+/** State that the front end says has changed. */
+function stateOf(data: Record<string, unknown>): State {
+  const { method, state } = data as { method?: unknown; state?: State };
+  return method === 'update' && state !== null && typeof state === 'object' ? state : {};
+}
+
+/** A widget with the layout and style it must have. */
+function control(
+  name: string,
+  state: State,
+  { style, width = 'auto' }: { style?: 'ButtonStyle' | 'DescriptionStyle'; width?: string },
+  onMessage: (data: Record<string, unknown>) => void,
+): Control | undefined {
+  if (!host()?.comm) return undefined;
+  answerReloads();
+  const layout = widget({ ...model(BASE, 'Layout'), ...view(BASE, 'Layout'), width });
+  const look = style && widget({ ...model(CONTROLS, style), ...view(BASE, 'Style') });
+  const face = widget({
+    ...model(CONTROLS, name),
+    ...view(CONTROLS, name),
+    ...state,
+    layout: `IPY_MODEL_${layout.comm.id}`,
+    ...(look ? { style: `IPY_MODEL_${look.comm.id}` } : {}),
+  });
+  face.comm.onMessage(({ data }) => onMessage(data));
   return {
     view: { version_major: 2, version_minor: 0, model_id: face.comm.id },
-    set: (description, enabled) => face.set({ description, disabled: !enabled }),
+    set: change => face.set(change),
     close() {
-      for (const { comm } of [face, style, layout]) {
-        open.delete(comm.id);
-        comm.close();
+      for (const each of [face, look, layout]) {
+        if (!each) continue;
+        open.delete(each.comm.id);
+        each.comm.close();
       }
     },
   };

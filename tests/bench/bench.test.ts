@@ -89,9 +89,23 @@ describe('bench kernel', () => {
   });
 
   it('draws the same chart in every TypeScript kernel, by the module name that kernel takes', () => {
-    const [tunebook, tslab, deno] = ['tunebook', 'tslab', 'deno'].map(kernel => chartCells(kernel, '/a folder/dist'));
+    const cellsOf = (kernel: string, dist = '/a folder/dist') => chartCells(kernel, { dist, matplotlib: false });
+    const [tunebook, tslab, deno] = ['tunebook', 'tslab', 'deno'].map(kernel => cellsOf(kernel));
+    expect(cellsOf('tunebook', fileURLToPath(new URL('../../dist', import.meta.url)))[0]!.code).toContain(
+      'import("tunebook/show")',
+    );
+    expect(cellsOf('ipykernel')).toEqual([]);
     expect(tunebook).toEqual(tslab);
     expect(deno![0]!.code).toBe(tunebook![0]!.code.replace('/a folder/', 'file:///a%20folder/'));
+  });
+});
+
+describe('bench paint', () => {
+  it('refuses kernels that do not draw our charts', () => {
+    expect(bench('paint', '--only', 'ipykernel')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/tunebook, tslab.*"ipykernel"/),
+    });
   });
 });
 

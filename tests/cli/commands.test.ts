@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { nearest } from '../../src/base/core/index.js';
 import { dispatch } from '../../src/cli/commands.js';
-import { nearest } from '../../src/cli/nearest.js';
 import { readOptions } from '../../src/cli/run-options.js';
 
 let out = '';

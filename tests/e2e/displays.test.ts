@@ -88,7 +88,7 @@ describe.skipIf(skipJupyter)('the notebook executed by Jupyter', () => {
   });
   afterAll(() => jupyter?.dispose());
 
-  test('shows every figure, and its page every chart', { timeout: 240_000 }, async () => {
+  test('shows every figure, and its page every chart', async () => {
     const { executed, notebook } = await jupyter.execute('displays', { TUNEBOOK_STEPS: '24' });
     expectComplete(notebook);
     if (skipBrowser) return;

@@ -89,7 +89,7 @@ describe.skipIf(skipJupyter)('the notebook executed by Jupyter', () => {
   });
   afterAll(() => jupyter?.dispose());
 
-  test('loads, chats, adapts, saves and loads again; its page shows it', { timeout: 300_000 }, async () => {
+  test('loads, chats, adapts, saves and loads again; its page shows it', async () => {
     const { executed, notebook } = await jupyter.execute('models-and-adapters', { TUNEBOOK_STEPS: '40' });
     expectComplete(notebook);
     expectSound(notebook);

@@ -119,7 +119,7 @@ describe.skipIf(skipJupyter)('the quickstart executed by Jupyter', () => {
     });
   });
 
-  test('tells the same story on rows of one’s own', { timeout: 300_000 }, async () => {
+  test('tells the same story on rows of one’s own', async () => {
     const file = join(jupyter.folder, 'rows.jsonl');
     const rows = quickstart({ seed: 5, rows: 120, perRung: 1 }).rows.map(({ messages: [user, answer] }) => {
       const [instruction, input] = user!.content.split(/ : (?=[a-z ]+$)/);

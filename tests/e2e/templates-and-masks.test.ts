@@ -93,7 +93,7 @@ describe.skipIf(skipJupyter)('the notebook executed by Jupyter', () => {
   });
   afterAll(() => jupyter?.dispose());
 
-  test('gives what is committed, and its page shows the masks', { timeout: 180_000 }, async () => {
+  test('gives what is committed, and its page shows the masks', async () => {
     const { executed, notebook } = await jupyter.execute('masks');
     expectComplete(notebook);
     expect(viewsOf(notebook)).toEqual(viewsOf(await readNotebook(committed)));
@@ -115,7 +115,7 @@ describe.skipIf(skipJupyter)('the notebook executed by Jupyter', () => {
     });
   });
 
-  test('runs on rows of one’s own', { timeout: 180_000 }, async () => {
+  test('runs on rows of one’s own', async () => {
     const file = join(jupyter.folder, 'rows.jsonl');
     const rows = Array.from({ length: 30 }, (_, i) => ({
       instruction: `Double ${i}.`,

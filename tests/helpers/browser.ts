@@ -20,10 +20,20 @@ export const skipBrowser: boolean = (() => {
   return true;
 })();
 
+/** Milliseconds that pages have for everything: a busy machine is slow, not broken. Playwright's own limit is 30 s. */
+const PATIENCE = 120_000;
+
 /** A headless browser. The caller closes it. */
 export async function launchBrowser(): Promise<Browser> {
   if (chromiumPath === undefined) throw new Error('no Chromium found: apt install chromium, or set TUNEBOOK_CHROMIUM');
-  return chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
+  const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'], timeout: PATIENCE });
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async options => {
+    const context = await newContext(options);
+    context.setDefaultTimeout(PATIENCE);
+    return context;
+  };
+  return browser;
 }
 
 /** vega and vega-lite as scripts of the page: what a notebook front end draws our specs with. */

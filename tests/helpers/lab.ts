@@ -31,8 +31,12 @@ export interface Lab {
   /** Folder the server shows. */
   readonly folder: string;
   readonly browser: Browser;
-  /** Write a notebook with these code cells and open it. */
-  open(name: string, cells: readonly string[], options?: { kernel?: string; dark?: boolean }): Promise<LabNotebook>;
+  /** Write a notebook with these code cells and open it. With `widgets: false` in a JupyterLab without the widget manager. */
+  open(
+    name: string,
+    cells: readonly string[],
+    options?: { kernel?: string; dark?: boolean; widgets?: boolean },
+  ): Promise<LabNotebook>;
   close(): Promise<void>;
 }
 
@@ -47,12 +51,13 @@ export interface LabNotebook {
   outputs(cell: number): Locator;
   /** Interrupt the kernel, as the toolbar's button does. */
   interrupt(): Promise<void>;
+  /** Load the page anew, as after closing it: the kernel has run on. */
+  reload(): Promise<void>;
   /** Save, and read the file. */
   saved(): Promise<{ cells: { outputs?: Record<string, unknown>[]; execution_count?: number | null }[] }>;
 }
 
-/** @param options.widgets false: a JupyterLab without the widget manager */
-export async function startLab(options: { widgets?: boolean } = {}): Promise<Lab> {
+export async function startLab(): Promise<Lab> {
   await ensureBuilt();
   const { installKernelspec, installTslabKernelspec } = await import(join(root, 'dist', 'kernel', 'install.js'));
   const base = await mkdtemp(join(tmpdir(), 'tunebook-lab-'));
@@ -60,18 +65,30 @@ export async function startLab(options: { widgets?: boolean } = {}): Promise<Lab
   await mkdir(folder);
   await installKernelspec({ prefix: base });
   await installTslabKernelspec({ prefix: base });
-  const disabled: Record<string, boolean> = { '@jupyterlab/apputils-extension:announcements': true };
-  if (options.widgets === false) disabled['@jupyter-widgets/jupyterlab-manager'] = true;
-  await mkdir(join(base, 'config', 'labconfig'), { recursive: true });
-  await writeFile(join(base, 'config', 'labconfig', 'page_config.json'), JSON.stringify({ disabledExtensions: disabled }));
+  const config = join(base, 'config', 'labconfig');
+  await mkdir(config, { recursive: true });
+  // Read whenever a page is loaded. Nobody asks whether JupyterLab must be built anew: that takes a Node process a page.
+  const configure = (widgets: boolean) => {
+    const disabledExtensions = {
+      '@jupyterlab/apputils-extension:announcements': true,
+      '@jupyter-widgets/jupyterlab-manager': !widgets,
+    };
+    return writeFile(join(config, 'page_config.json'), JSON.stringify({ disabledExtensions, buildCheck: false }));
+  };
+  const settingsOf = async (extension: string, plugin: string, values: object) => {
+    const at = join(base, 'lab', 'settings', '@jupyterlab', extension);
+    await mkdir(at, { recursive: true });
+    await writeFile(join(at, `${plugin}.jupyterlab-settings`), JSON.stringify(values));
+  };
   // Every cell is in the page, and every output: what is not drawn cannot be looked at.
-  const extension = join(base, 'lab', 'settings', '@jupyterlab', 'notebook-extension');
-  await mkdir(extension, { recursive: true });
-  await writeFile(
-    join(extension, 'tracker.jupyterlab-settings'),
-    JSON.stringify({ windowingMode: 'none', maxNumberOutputs: 1000 }),
-  );
+  await settingsOf('notebook-extension', 'tracker', { windowingMode: 'none', maxNumberOutputs: 1000 });
+  // A notebook is saved when a test says so, and at no other time.
+  await settingsOf('docmanager-extension', 'plugin', { autosave: false });
+  // On a busy machine a kernel's answer takes longer than the second after which JupyterLab shows nothing.
+  await settingsOf('completer-extension', 'manager', { providerTimeout: 120_000 });
   const settings = ['--no-browser', '--allow-root', '--ServerApp.port=0', '--IdentityProvider.token=test'];
+  // No search for the language servers of this machine.
+  settings.push('--LanguageServerManager.autodetect=False');
   const server = spawn(VENV_PYTHON, ['-m', 'jupyterlab', ...settings, `--ServerApp.root_dir=${folder}`], {
     cwd: folder,
     env: { ...process.env, ...jupyterEnvironment(base), JUPYTER_PATH: join(base, 'share', 'jupyter') },
@@ -84,8 +101,10 @@ export async function startLab(options: { widgets?: boolean } = {}): Promise<Lab
   return {
     folder,
     browser,
-    open: (name, cells, { kernel = 'tunebook', dark = false } = {}) =>
-      openNotebook({ browser, address, folder, name, cells, kernel, dark }),
+    async open(name, cells, { kernel = 'tunebook', dark = false, widgets = true } = {}) {
+      await configure(widgets);
+      return openNotebook({ browser, address, folder, name, cells, kernel, dark });
+    },
     async close() {
       await browser.close();
       await stop(server);
@@ -147,10 +166,12 @@ async function openNotebook(wanted: {
   await writeFile(file, JSON.stringify({ cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }));
   const context = await browser.newContext({ viewport: { width: 1100, height: 1000 }, colorScheme: dark ? 'dark' : 'light' });
   const page = await context.newPage();
-  // A busy machine is slow, not broken.
-  page.setDefaultTimeout(120_000);
-  await page.goto(`${address}lab/tree/${name}.ipynb?reset&token=test`);
-  await page.locator('.jp-NotebookPanel .jp-CodeCell').first().waitFor();
+  // Reset: JupyterLab would open what earlier pages had open as well.
+  const load = async () => {
+    await page.goto(`${address}lab/tree/${name}.ipynb?reset&token=test`);
+    await page.locator('.jp-NotebookPanel .jp-CodeCell').first().waitFor();
+  };
+  await load();
   if (dark) await theme(page, 'JupyterLab Dark');
   const menu = async (...items: string[]) => {
     await page.locator('.lm-MenuBar-item', { hasText: new RegExp(`^${items[0]}$`) }).click();
@@ -181,11 +202,22 @@ async function openNotebook(wanted: {
     outputs: cell =>
       prompts.nth(cell).locator('xpath=ancestor::*[contains(@class,"jp-CodeCell")][1]').locator('.jp-OutputArea-child'),
     interrupt: () => menu('Kernel', 'Interrupt Kernel'),
+    async reload() {
+      await page.goto('about:blank');
+      await load();
+    },
     async saved() {
       await menu('File', 'Save Notebook');
       await page.waitForFunction(() => !document.querySelector('.jp-mod-dirty'));
-      await sleep(500);
-      return JSON.parse(await readFile(file, 'utf8'));
+      // A notebook that had not changed is written, too, and over the old file: until that has ended there is a part of it, which is no JSON.
+      for (let tries = 0; ; tries++) {
+        await sleep(200);
+        try {
+          return JSON.parse(await readFile(file, 'utf8'));
+        } catch (error) {
+          if (tries === 100) throw error;
+        }
+      }
     },
   };
 }

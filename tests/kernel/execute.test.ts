@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream, trace } from './front-end.js';
+import { type Done, driveAll, everything, GATED, noJupyter, PATIENCE, result, type Step, stream, trace } from './front-end.js';
 
 const HOST = `const host = (globalThis as any)[Symbol.for('tunebook.host')];`;
 
@@ -40,8 +40,7 @@ host.display({ 'text/plain': 'q' }, { displayId: 'd', update: true, metadata: { 
   silent: { code: `console.log('hush'); 6`, silent: true },
   unremembered: { code: '7', store_history: false },
   expressions: { code: '8', user_expressions: { good: 'a + 1', bad: 'nope' } },
-  // Late enough for a slow front end to have sent the others.
-  burst: { burst: ['await new Promise(done => setTimeout(done, 1000)); throw new Error("first")', '1', '2'] },
+  burst: { burst: [`${GATED.wait} throw new Error('first')`, '1', '2'], ...GATED.open },
   going: { burst: ['throw new Error("first")', '1'], stop_on_error: false },
   child: {
     code: `import { execSync } from 'node:child_process'; execSync('echo native', { stdio: 'inherit' }); console.log('own')`,
@@ -123,10 +122,8 @@ describe.skipIf(noJupyter)(`cells through jupyter_client ${noJupyter ?? ''}`, ()
 
   it('sends late output to the cell that was last, and survives loose exceptions', () => {
     expect(result(done.late)).toBe('5');
-    expect(stream(done.late, 'stdout', [...done.late.outputs, ...done.late.late!])).toBe('late\n');
-    expect(stream(done.late, 'stderr', [...done.late.outputs, ...done.late.late!])).toMatch(
-      /Unhandled rejection.*lost.*Uncaught exception.*loose/s,
-    );
+    expect(stream(done.late, 'stdout', everything(done.late))).toBe('late\n');
+    expect(stream(done.late, 'stderr', everything(done.late))).toMatch(/Unhandled rejection.*lost.*Uncaught exception.*loose/s);
   });
 
   it('honours silent, store_history, user_expressions and stop_on_error', () => {

@@ -21,7 +21,6 @@ export interface Step {
   buffers?: string[];
   channel?: 'shell' | 'control';
   restart?: boolean;
-  interrupt_after?: number;
   interrupt_on?: string;
   interrupt_on_busy?: boolean;
   /** How many; 1. */
@@ -31,8 +30,9 @@ export interface Step {
   store_history?: boolean;
   stop_on_error?: boolean;
   user_expressions?: Record<string, string>;
-  wait?: number;
-  /** Text in late output, waited for as long as `timeout`. */
+  /** File (of the test) that is written when the interrupts are sent. */
+  mark?: string;
+  /** Text that a stream or a shown text/plain contains, waited for as long as `timeout`. */
   wait_for?: string;
 }
 
@@ -43,7 +43,7 @@ export interface Output {
   content: any;
   /** Binary parts, as text. */
   buffers?: string[];
-  /** Of late output: number of the step that made it. */
+  /** Of `others` and `late`: number of the step that made it. */
   step?: number | null;
 }
 
@@ -53,19 +53,22 @@ export interface Done {
   reply?: any;
   // biome-ignore lint/suspicious/noExplicitAny: as above
   replies?: Record<string, any>;
+  /** What it put out itself, until it was over. */
   outputs: Output[];
-  late?: Output[];
   /** What earlier steps put out meanwhile. */
   others?: Output[];
+  /** What came while `wait_for` was waited for. */
+  late?: Output[];
   states: string[];
   interrupt_seconds?: number | null;
   /** Contents of the input_requests. */
   asked?: { prompt: string; password: boolean }[];
+  /** It was not over in time. */
   timeout?: boolean;
 }
 
 /** Timeout of a test that starts kernels, ms: generous, since many processes share a small machine. */
-export const PATIENCE = 400_000;
+export const PATIENCE = 600_000;
 export const python: string = join(root, '.venv', 'bin', 'python');
 /** Why tests through jupyter_client cannot run here; undefined where they can. */
 export const noJupyter: string | undefined = existsSync(python) ? undefined : 'no .venv with Jupyter: run `npm run setup`';
@@ -101,13 +104,18 @@ export async function runPython(script: string, input: string, more: NodeJS.Proc
   }
 }
 
-/** Run steps on one new kernel through jupyter_client; one result per step. */
+/** Run steps on one new kernel through jupyter_client; one result per step. Throws where one is not over in time. */
 export async function drive(
   steps: Step[],
   options: { cwd?: string; kernel?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Done[]> {
   const plan = { kernel: options.kernel ?? 'tunebook', cwd: options.cwd ?? join(root, 'tests'), steps };
   const report = JSON.parse(await runPython('drive.py', JSON.stringify(plan), options.env)) as { alive: boolean; steps: Done[] };
+  if (report.steps.at(-1)?.timeout) {
+    const { code, burst, request, message } = steps[report.steps.length - 1]!;
+    const seen = JSON.stringify(report.steps.at(-1)).slice(0, 2000);
+    throw new Error(`This step was not over in time: ${code ?? burst ?? request ?? message}\nWhat came of it: ${seen}`);
+  }
   if (!report.alive) throw new Error('the kernel was dead at the end');
   return report.steps;
 }
@@ -120,6 +128,19 @@ export async function driveAll<Name extends string>(
   const results = await drive(Object.values(steps), options);
   return Object.fromEntries(Object.keys(steps).map((name, i) => [name, results[i]])) as Record<Name, Done>;
 }
+
+/**
+ * For a burst whose first cell must run until the front end has sent the others: `wait` in that cell, `open` in the step. Comms are
+ * heard while a cell runs, and this one's message comes after the cells.
+ */
+export const GATED: { wait: string; open: Partial<Step> } = {
+  wait: `const gate = (globalThis as any)[Symbol.for('tunebook.host')].comm('gate', {}, { id: 'gate' });
+console.log('gated'); await new Promise(open => gate.onMessage(open)); gate.close();`,
+  open: { during: { message: 'comm_msg', content: { comm_id: 'gate', data: {} } }, during_on: 'gated' },
+};
+
+/** All that was put out from the step's start to its end, or to what it waited for: on a busy machine the end comes sooner or later. */
+export const everything = ({ outputs, others = [], late = [] }: Done): Output[] => [...outputs, ...others, ...late];
 
 /** Texts of one stream, joined. */
 export function stream(done: Done, name = 'stdout', from: Output[] = done.outputs): string {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
+import { type Done, driveAll, everything, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tunebook-output-test-'));
 const HOST = `(globalThis as any)[Symbol.for('tunebook.host')]`;
@@ -39,9 +39,11 @@ order.join()`,
   starts: {
     code: `let go = () => {}; const later = new Promise<void>(done => { go = done; }); setTimeout(async () => { await later; console.log('of the first'); await sleep(1); host.display({ 'text/plain': 'shown by the first' }); console.log('end'); }, 1); 1`,
   },
-  next: { code: `console.log('of the second'); go(); await sleep(50); console.log('of the second again')`, wait: 0.1 },
-  afterwards: { code: 'setTimeout(() => setTimeout(() => console.log("much later"), 300), 1); 2' },
-  between: { code: '3', wait_for: 'much later' },
+  next: { code: `console.log('of the second'); go(); await sleep(50); console.log('of the second again')`, wait_for: 'end' },
+  afterwards: {
+    code: `let over = false; const again = () => { if (over) console.log('much later'); else setTimeout(again, 5); }; setTimeout(again, 1); 2`,
+  },
+  between: { code: 'over = true; 3', wait_for: 'much later' },
   rejection: { code: `Promise.reject(new RangeError('nobody waits')); await sleep(1); 4` },
   quietRejection: { code: `const p = Promise.reject(new Error('handled')); p.catch(() => {}); await sleep(1); 5` },
   million: { code: `for (let i = 0; i < 1_000_000; i++) console.log(i); process.memoryUsage.rss()`, timeout: 240 },
@@ -107,15 +109,20 @@ describe.skipIf(noJupyter)(`outputs through jupyter_client ${noJupyter ?? ''}`, 
 
   it('keeps the order of what a cell and its children print', () => {
     expect(stream(done.child)).toBe(Array.from({ length: 20 }, (_, i) => `own ${i}\nchild ${i}\n`).join(''));
-    const later = [...done.childLater.outputs, ...done.childLater.late!];
+    const later = everything(done.childLater);
     expect(stream(done.childLater, 'stdout', later)).toBe('out\nexited\n');
     expect(stream(done.childLater, 'stderr', later)).toBe('err\n');
   });
 
   it('gives late output to the cell that made it', () => {
     expect(stream(done.next)).toBe('of the second\nof the second again\n');
-    expect(done.next.late!.every(each => each.step === number('starts'))).toBe(true);
-    const much = done.between.late!.find(each => each.content.text === 'much later\n');
+    const first = everything(done.next).filter(each => each.step === number('starts'));
+    expect(first.map(({ content }) => content.text ?? content.data['text/plain'])).toEqual([
+      'of the first\n',
+      'shown by the first',
+      'end\n',
+    ]);
+    const much = everything(done.between).find(each => each.content.text === 'much later\n');
     expect(much?.step).toBe(number('afterwards'));
     expect(stream(done.between)).toBe('');
   });

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: cells are code in strings
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Done, driveAll, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
+import { type Done, driveAll, everything, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
 
 const HOST = `const host = (globalThis as any)[Symbol.for('tunebook.host')];`;
 const at = (code: string, more: object = {}) => ({ code, cursor_pos: [...code].length, ...more });
@@ -32,7 +32,7 @@ const secret = await ask('key', { password: true, default: 'k' }); clearInterval
   interruptPrompt: { code: `prompt('wait'); 'reached'`, interrupt_on_input: true },
   interruptAsk: { code: `await ask('wait'); 'reached'`, interrupt_on_input: true },
   afterInterrupt: { code: `twice(4) + prompt('again?')`, answers: ['!'] },
-  unawaited: { code: `void ask('nobody waits').catch(e => console.log(e.message)); 1`, answers: [], wait: 0.3 },
+  unawaited: { code: `void ask('nobody waits').catch(e => console.log(e.message)); 1`, answers: [], wait_for: 'cell has ended' },
 
   open: {
     code: `const heard: any[] = [];
@@ -81,7 +81,7 @@ comm.onClose(() => heard.push('closed')); 0`,
   counted: { code: `'counted'` },
   uncounted: { code: `'uncounted'`, store_history: false },
   history: { request: 'history', content: { hist_access_type: 'tail', n: 2, output: true, raw: true } },
-  leave: { code: `host.comm('front', {}, { id: 'left' }); process.exit(0)`, wait: 0.5 },
+  leave: { code: `host.comm('front', {}, { id: 'left' }); process.exit(0)` },
   restart: { restart: true },
   remembered: { request: 'history', content: { hist_access_type: 'search', pattern: "'counted*", output: true, raw: true } },
   again: { code: '2 + 2' },
@@ -140,7 +140,7 @@ describe.skipIf(noJupyter)(`messages through jupyter_client ${noJupyter ?? ''}`,
     });
 
     it('refuses a question that outlives its cell', () => {
-      expect(stream(done.unawaited, 'stdout', [...done.unawaited.outputs, ...done.unawaited.late!])).toMatch(/cell has ended/);
+      expect(stream(done.unawaited, 'stdout', everything(done.unawaited))).toMatch(/cell has ended/);
     });
   });
 
@@ -185,7 +185,7 @@ describe.skipIf(noJupyter)(`messages through jupyter_client ${noJupyter ?? ''}`,
     });
 
     it('are closed when the process of the cells ends', () => {
-      const closed = comms([...done.leave.outputs, ...done.leave.late!]).filter(({ type }) => type === 'comm_close');
+      const closed = comms(everything(done.leave)).filter(({ type }) => type === 'comm_close');
       expect(closed.map(({ content }) => content.comm_id).sort()).toEqual(['b', 'left']);
     });
   });

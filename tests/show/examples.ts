@@ -9,6 +9,8 @@ import {
   type MixtureSource,
   type ModelFacts,
   mixture,
+  type PacksSource,
+  packs,
   parameters,
   samples,
   type TokenView,
@@ -180,6 +182,21 @@ export function modelFacts(): ModelFacts {
   };
 }
 
+/** Rows of very different length in packs of 512 tokens. */
+function packed(): PacksSource['rows'] {
+  const random = new Random(4);
+  let row = 0;
+  return Array.from({ length: 9 }, () => {
+    const segments: number[] = [];
+    for (let segment = 1; ; segment++) {
+      const size = Math.round(20 + 180 * random.next() ** 2);
+      if (segments.length + size > 512) break;
+      segments.push(...new Array<number>(size).fill(segment));
+    }
+    return { segmentIds: segments, rows: Array.from({ length: segments.at(-1)! }, () => row++) };
+  });
+}
+
 /** One of every figure, as a quickstart would make them. */
 export function gallery(): Record<string, Figure> {
   const h = history(500);
@@ -217,6 +234,7 @@ export function gallery(): Record<string, Figure> {
     ),
     dataset: dataset(datasetRows() as never, { title: 'What the rows are like' }),
     mixture: mixture(mixtureReport(), { title: 'Mixture of tasks, temperature 2' }),
+    packs: packs({ rows: packed() }, { length: 512, title: 'Rows in packs of 512 tokens' }),
     parameters: parameters(modelFacts(), { title: 'Three ways to tune', adapters: true }),
     tokens: tokens(tokenView()),
     tokensPair: tokens([

@@ -1,6 +1,8 @@
 import * as aq from 'arquero';
 import { describe, expect, it } from 'vitest';
+import { binned } from '../../src/show/histogram.js';
 import { beforeAfter, histogram, lossCurve, PALETTE, samples, table } from '../../src/show/index.js';
+import { namePlaces } from '../../src/show/name-places.js';
 import { compileSpec } from '../../src/show/render.js';
 import { gallery, history } from './examples.js';
 
@@ -119,7 +121,44 @@ describe('histogram', () => {
     ]);
     expect(figure.alt).toBe('5 values from 1 to 10, median 2. 2 not finite, left out.');
     expect(histogram([]).alt).toBe('No values.');
+    // Between whole numbers lies nothing to count: a bin for each, however many are wanted.
+    expect(binned(Float64Array.of(20, 21, 21, 23), 30).map(bin => [bin.from, bin.count])).toEqual([
+      [20, 1],
+      [21, 2],
+      [22, 0],
+      [23, 1],
+    ]);
     expect(histogram([5, 5, 5]).alt).toContain('median 5');
+  });
+});
+
+describe('names beside points', () => {
+  const size = { width: 400, height: 300, names: 9 };
+  const place = (points: { name: string; x: number; y: number }[], lines: Parameters<typeof namePlaces>[1] = []) =>
+    namePlaces(points, lines, size).map(each => each && `${each.align} ${each.dy}`);
+
+  it('stand right where there is room, else elsewhere or nowhere', () => {
+    expect(place([{ name: 'full', x: 200, y: 150 }])).toEqual(['left 0']);
+    expect(place([{ name: 'full', x: 395, y: 150 }])).toEqual(['right 0']);
+    // A neighbour to the right, then a line through the point.
+    expect(
+      place([
+        { name: 'full', x: 200, y: 150 },
+        { name: 'b', x: 212, y: 150 },
+      ])[0],
+    ).toBe('right 0');
+    expect(place([{ name: 'full', x: 200, y: 150 }], [{ left: 150, right: 250, top: 150, bottom: 150 }])).toEqual(['center -13']);
+    expect(place([{ name: 'far too long a name '.repeat(9), x: 200, y: 150 }])).toEqual([undefined]);
+    expect(
+      namePlaces(
+        [
+          { name: 'a', x: 9, y: 9 },
+          { name: 'b', x: 99, y: 99 },
+        ],
+        [],
+        { ...size, names: 1 },
+      ),
+    ).toHaveLength(1);
   });
 });
 

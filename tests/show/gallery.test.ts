@@ -26,7 +26,7 @@ describe.skipIf(skipBrowser)('the gallery in Chromium', () => {
       const errors: string[] = [];
       tab.on('console', message => message.type() === 'error' && errors.push(message.text()));
       await tab.setContent(html);
-      expect(await tab.locator('svg.marks').count()).toBe(9);
+      expect(await tab.locator('svg.marks').count()).toBe(10);
       expect(await tab.locator('.tb-toks').count()).toBe(3);
       expect(await tab.locator('.tb-table table').count()).toBe(5);
       // Letters in the ink of the scheme: the CSS variables reach into the SVG.

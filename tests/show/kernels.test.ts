@@ -6,7 +6,17 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { VEGALITE_MIME } from '../../src/show/index.js';
 import { ensureBuilt, root } from '../helpers/built.js';
-import { type Done, drive, noJupyter, type Output, PATIENCE, python } from '../kernel/front-end.js';
+import {
+  type Done,
+  drive,
+  everything,
+  noJupyter,
+  type Output,
+  PATIENCE,
+  python,
+  type Step,
+  stream,
+} from '../kernel/front-end.js';
 
 /** Deno's program: on the PATH, or named by DENO (npm's and PyPI's package `deno` carry it). */
 const deno = process.env.DENO ?? 'deno';
@@ -14,7 +24,7 @@ const noDeno = spawnSync(deno, ['--version']).status === 0 ? undefined : 'no Den
 const file = (name: string) => pathToFileURL(join(root, 'dist', name, 'index.js')).href;
 
 /** Run cells in a kernel whose spec `install` writes. */
-async function cells(kernel: string, install: (prefix: string) => Promise<unknown>, codes: string[]): Promise<Done[]> {
+async function cells(kernel: string, install: (prefix: string) => Promise<unknown>, steps: Step[]): Promise<Done[]> {
   const prefix = mkdtempSync(join(tmpdir(), 'tunebook-kernels-'));
   try {
     await install(prefix);
@@ -29,7 +39,7 @@ async function cells(kernel: string, install: (prefix: string) => Promise<unknow
     const child = spawn(python, [join(root, 'tests', 'kernel', 'drive.py')], { env, stdio: ['pipe', 'pipe', 'inherit'] });
     let out = '';
     child.stdout.on('data', chunk => (out += chunk));
-    const plan = { kernel, cwd: join(root, 'tests'), steps: codes.map(code => ({ code, timeout: 120, wait: 1 })) };
+    const plan = { kernel, cwd: join(root, 'tests'), steps };
     child.stdin.end(JSON.stringify(plan));
     await new Promise(resolve => child.once('close', resolve));
     return (JSON.parse(out) as { steps: Done[] }).steps;
@@ -38,17 +48,23 @@ async function cells(kernel: string, install: (prefix: string) => Promise<unknow
   }
 }
 
+/** What the bars say in the end. */
+const DONE = `work [${'#'.repeat(20)}] 100 % 20/20`;
+
 /** The cells: a figure, bars of a task of four seconds, rows of hostile text. */
-const codes = (load: (module: string, name: string) => string): string[] => [
-  `${load('show', 'show')} await show.display(show.lossCurve({ loss: [2, 1] }));`,
-  `${load('base/core', 'core')} const task = core.progress('work', { total: 20, stop() {} });
+const codes = (load: (module: string, name: string) => string): Step[] => [
+  { code: `${load('show', 'show')} await show.display(show.lossCurve({ loss: [2, 1] }));`, wait_for: 'loss' },
+  {
+    code: `${load('base/core', 'core')} const began = Date.now(); const task = core.progress('work', { total: 20, stop() {} });
 for (let i = 1; i <= 20; i++) { await new Promise(resolve => setTimeout(resolve, 200)); task.update(i); }
-task.finish('done');`,
-  `await show.display([{ a: 1, b: '<script>x</script>' }]);`,
+task.finish('done');
+console.log('milliseconds', Date.now() - began);`,
+    wait_for: DONE,
+  },
+  { code: `await show.display([{ a: 1, b: '<script>x</script>' }]);`, wait_for: '<script>' },
 ];
 
-const displays = (done: Done): Output[] =>
-  [...done.outputs, ...(done.late ?? [])].filter(each => /display_data$/.test(each.type));
+const displays = (done: Done): Output[] => everything(done).filter(each => /display_data$/.test(each.type));
 
 function expectDisplays([figure, bars, rows]: Done[]): void {
   const [shown] = displays(figure!);
@@ -61,8 +77,10 @@ function expectDisplays([figure, bars, rows]: Done[]): void {
     expect(update.type).toBe('update_display_data');
     expect(update.content.transient.display_id).toBe(first!.content.transient.display_id);
   }
-  // Two seconds drawn at most four times a second.
-  expect(updates.length).toBeLessThanOrEqual(12);
+  // Silent for two seconds, then drawn at most four times a second; the last two are the end of the task and of the cell.
+  const milliseconds = Number(/milliseconds (\d+)/.exec(stream(bars!))![1]);
+  expect(milliseconds).toBeGreaterThanOrEqual(3900);
+  expect(updates.length).toBeLessThanOrEqual((milliseconds - 2000) / 250 + 3);
   expect(updates.at(-1)!.content.data['text/plain']).toMatch(/^work \[#{20}\] 100 % 20\/20 steps 00:\d\d done$/);
   const table = displays(rows!)[0]!.content.data;
   expect(table['text/html']).toContain('&lt;script&gt;');

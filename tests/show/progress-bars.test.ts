@@ -113,6 +113,26 @@ describe('progress in a notebook', () => {
     expect(shown.at(-1)!.bundle['text/html']).not.toContain('<progress');
   });
 
+  it('draws an outer task that spoke once, at its beginning, above the inner one', async () => {
+    const { now } = fakeHost({ comms: false });
+    const failed = progress('in another cell', { total: 3 });
+    failed.update(1);
+    const { now: shown } = fakeHost({ comms: false });
+    const outer = progress('sweep', { total: 3, unit: 'trials' });
+    outer.update(1);
+    const inner = progress('sft', { total: 10 });
+    inner.update(1);
+    await pass(3);
+    inner.update(5);
+    await settle();
+    expect(shown()).toEqual([
+      'sweep [#######-------------] 33 % 1/3 trials 00:03\n  sft [##########----------] 50 % 5/10 steps 00:03 <00:04',
+    ]);
+    inner.finish();
+    outer.finish();
+    expect(now()).toEqual([]);
+  });
+
   it('is silent for two seconds, and draws anew in a new cell', async () => {
     const { shown, newCell, now } = fakeHost({ comms: false });
     const short = progress('short', { total: 2 });

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type Host, setHost } from '../../src/base/core/index.js';
 import {
   JUPYTER_DISPLAY,
   lossCurve,
@@ -54,6 +55,37 @@ describe('rendering', () => {
 
   it('says so when a figure has no chart', async () => {
     await expect(renderPng(table([{ a: 1 }]))).rejects.toThrow(/no chart/);
+  });
+});
+
+describe('the libraries of the first chart', () => {
+  afterEach(() => {
+    setHost(undefined);
+    vi.doUnmock('../../src/show/render.js');
+    vi.resetModules();
+  });
+
+  it('load in the pause after the cell that loads tunebook, and never elsewhere', async () => {
+    const loadAhead = vi.fn(async () => {});
+    vi.doMock('../../src/show/render.js', () => ({ loadAhead }));
+    vi.resetModules();
+    await import('../../src/show/views.js');
+    const ends: (() => unknown)[] = [];
+    setHost({
+      name: 'test',
+      display() {},
+      clear() {},
+      signal: undefined,
+      shield: (section: () => unknown) => section(),
+      onCellEnd: (end: () => unknown) => ends.push(end),
+    } as unknown as Host);
+    vi.resetModules();
+    await import('../../src/show/views.js');
+    expect(ends).toHaveLength(1);
+    expect(loadAhead).not.toHaveBeenCalled();
+    // The cell does not wait for it.
+    expect(ends[0]!()).toBeUndefined();
+    await vi.waitFor(() => expect(loadAhead).toHaveBeenCalledTimes(1));
   });
 });
 

@@ -97,6 +97,27 @@ describe('every figure', () => {
     for (const kind of ['tradeOff', 'klForgetting', 'diversity', 'margins', 'generations', 'templateComparison'])
       expect(figureOf({ kind, data: [] }).kind, kind).toBe(kind);
   });
+
+  it('a sweep over another setting than a count has a linear axis, from 0 where it begins there', () => {
+    const curves = [
+      {
+        name: 'a',
+        points: [
+          { n: 0, value: 1 },
+          { n: 0.5, value: 2, low: 1, high: 3 },
+        ],
+      },
+    ];
+    const { kind, spec, alt } = figureOf({ kind: 'curves', data: { curves, count: 'dropout', measure: 'loss', log: false } });
+    expect(kind).toBe('diversity');
+    expect(alt).toBe('a from 1 at 0 to 2 at 0.5.');
+    const text = JSON.stringify(spec);
+    expect(text).toContain('"title":"dropout"');
+    expect(text).not.toContain('"type":"log"');
+    const log = figureOf({ kind: 'curves', data: { curves, count: 'tasks', measure: 'loss', log: true } });
+    expect(JSON.stringify(log.spec)).toContain('"type":"log"');
+    expect(log.alt).toContain('1 point without a value that can be drawn left out');
+  });
 });
 
 const LONG = 'a very long name '.repeat(70_000);

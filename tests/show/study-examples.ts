@@ -8,6 +8,7 @@ import {
   klForgetting,
   margins,
   rewards,
+  runs,
   type TrainingEvaluation,
   taskMatrix,
   templateComparison,
@@ -143,6 +144,7 @@ export function studies(): Record<string, Figure> {
   const normal = (mean: number, spread: number) => Array.from({ length: 1500 }, () => mean + spread * random.normal());
   return {
     training: training(run(500)),
+    runs: runs([run(500), { ...run(400), name: 'a tenth of the rate', history: history(400) }, { ...run(300), name: 'replay' }]),
     rewards: rewards(rewardHistory()),
     attention: attention(attentionData(), { title: 'Where the last token looks' }),
     taskMatrix: taskMatrix(matrix()),

@@ -13,9 +13,11 @@ export {
   borrowResource,
   createResource,
   destroyResource,
+  emptyResource,
   ownResource,
   type Resource,
   readResource,
+  restResource,
 } from './native-resource.js';
 export { available } from './probe.js';
 export { matmulSpeed } from './speed.js';

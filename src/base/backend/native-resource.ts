@@ -57,6 +57,28 @@ class Variable implements Resource {
 
 /** A new variable with the value of `tensor` (float32), which is not disposed. Throws `Unavailable` on other backends. */
 export function createResource(tensor: Tf.Tensor): Resource {
+  return variableOf(tensor);
+}
+
+/**
+ * A new variable in memory of its own with whatever stands there, for who writes it by {@link ownResource}. Throws `Unavailable` on other
+ * backends.
+ */
+export function emptyResource(shape: readonly number[]): Resource {
+  const { attr, execute } = ops();
+  const size = tfjs().tensor1d([...shape], 'int32');
+  const value = execute('Empty', [attr.type('dtype', 'float32'), attr.bool('init', false)], [size]);
+  try {
+    const variable = variableOf(value);
+    // Nobody else will hold the memory.
+    variable.shared = false;
+    return variable;
+  } finally {
+    tfjs().dispose([size, value]);
+  }
+}
+
+function variableOf(tensor: Tf.Tensor): Variable {
   const tf = ops();
   const { attr } = tf;
   const shape = tensor.shape.slice();
@@ -109,6 +131,11 @@ export function ownResource(resource: Resource): Tf.Tensor {
   assignResource(variable, copy);
   variable.shared = false;
   return variable.keepView(copy);
+}
+
+/** Let the view go that {@link borrowResource} and {@link ownResource} keep; the next call makes another. */
+export function restResource(resource: Resource): void {
+  (resource as Variable).dropView();
 }
 
 /** Replace the value by `tensor` (same shape, float32), which is not disposed. */

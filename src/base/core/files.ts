@@ -80,6 +80,26 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   }
 }
 
+/**
+ * Append whole lines to a file, made where it is not there, and wait until they are on disk. They go in one write, so that several
+ * writers do not mix; a line that a killed process left without its end is closed first.
+ */
+export async function appendLines(path: string, lines: string): Promise<void> {
+  const { mkdir, open } = await import('node:fs/promises');
+  const { dirname, resolve } = await import('node:path');
+  await mkdir(dirname(resolve(path)), { recursive: true });
+  const file = await open(path, 'a+');
+  try {
+    const { size } = await file.stat();
+    const last = new Uint8Array(1);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    await file.appendFile(size > 0 && last[0] !== 10 ? `\n${lines}` : lines);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** Make names that were given in this directory last through a power failure. */
 export async function syncDirectory(path: string): Promise<void> {
   // Windows cannot open directories; the rename above is durable enough there.

@@ -20,6 +20,7 @@ export * from './rms-norm.js';
 export * from './rope.js';
 export * from './rows.js';
 export * from './softcap.js';
+export * from './sublayers.js';
 export * from './swiglu.js';
 export * from './update.js';
 export * from './write-rows.js';

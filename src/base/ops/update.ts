@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type NativeOps, native } from '../backend/index.js';
-import { adamWFused, sumsOfSquaresFused } from './native/fused.js';
+import { adamWFused, placeFused, sumsOfSquaresFused } from './native/fused.js';
 
 /** Σ x² of every tensor: [tensors]. One call for all of them where the fused kernels are, one pass a tensor elsewhere. */
 export function sumsOfSquares(tensors: readonly tf.Tensor[]): tf.Tensor1D {
@@ -60,4 +60,17 @@ export function adamWInPlace(
     ]);
     adamWFused(door, settings, tf.tensor2d(rates, [targets.length, 2]), targets);
   });
+}
+
+/**
+ * Write values into a tensor from element `index · size` on, where it lies, without keeping their memory: for pieces of a weight that come
+ * one after the other. Only where the fused kernels are in use.
+ */
+export function placeValues(door: NativeOps, target: tf.Tensor, values: Float32Array, index: number, size: number): void {
+  const piece = tf.tensor1d(values, 'float32');
+  try {
+    placeFused(door, target, piece, index, size);
+  } finally {
+    piece.dispose();
+  }
 }

@@ -2,15 +2,18 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { causalAttention, rope } from '../../base/ops/index.js';
 import { attentionScale, layerWindow } from './attention-settings.js';
 import type { DecoderConfig } from './config/index.js';
-import type { Attend } from './decoder.js';
+import type { Attending } from './decoder.js';
 import type { Packed } from './packed.js';
 import type { Weights } from './reading.js';
 
 /** Attention of every token to the earlier ones of its row or segment. */
-export function attendWithin(packed: Packed, config: DecoderConfig): Attend {
-  return (q, k, v, layer, weights) => {
-    const [queries, keys, values] = turned(q, k, v, layer, packed, weights);
-    return causalAttention(queries, keys, values, packed.layout, attentionOptions(config, layer, packed));
+export function attendWithin(packed: Packed, config: DecoderConfig): Attending {
+  return {
+    within: packed,
+    attend(q, k, v, layer, weights) {
+      const [queries, keys, values] = turned(q, k, v, layer, packed, weights);
+      return causalAttention(queries, keys, values, packed.layout, attentionOptions(config, layer, packed));
+    },
   };
 }
 

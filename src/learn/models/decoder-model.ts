@@ -42,7 +42,7 @@ export class DecoderModel extends Model {
           slots.map((_, i) => packed.place(i)),
           'int32',
         );
-      const hidden = decode({ ...packed, attend: attendWithin(packed, this.config), keep }, weights, this.config);
+      const hidden = decode({ ...packed, ...attendWithin(packed, this.config), keep }, weights, this.config);
       const head = weights.get(HEAD) as tf.Tensor2D;
       const flat = softcapped(matmul(hidden, head, false, true), this.config.logitSoftcap);
       const shape: [number, number, number] = [ids.length, time, this.config.vocabSize];
@@ -72,7 +72,7 @@ export class DecoderModel extends Model {
           : undefined;
       try {
         const { value, gradients } = this.differentiate((weights, values, recompute) => {
-          const input = { ...packed, attend: attendWithin(packed, this.config), keep: keepT, noise };
+          const input = { ...packed, ...attendWithin(packed, this.config), keep: keepT, noise };
           const hidden = decode(options.recompute ? { ...input, recompute } : input, weights, this.config);
           return objective({ hidden, labels: labelT, factors: factorT, weights, values, softcap }, options);
         }, options);
@@ -158,9 +158,8 @@ export class DecoderModel extends Model {
 
   #losses(rows: Rows, keep: Int32Array, labels: Int32Array): Float32Array {
     const losses = this.#pass(rows, (packed, weights) => {
-      const attend = attendWithin(packed, this.config);
       const keepT = tf.tensor1d(keep.map(packed.place), 'int32');
-      const hidden = decode({ ...packed, attend, keep: keepT }, weights, this.config);
+      const hidden = decode({ ...packed, ...attendWithin(packed, this.config), keep: keepT }, weights, this.config);
       const head = weights.get(HEAD) as tf.Tensor2D;
       return tokenCrossEntropy(hidden, head, tf.tensor1d(labels, 'int32'), { softcap: this.config.logitSoftcap });
     });

@@ -3,7 +3,9 @@ import { gatedUnit, gatherRows, layerNorm, nonlinear, residual, rmsNorm } from '
 import type { DecoderConfig } from './config/index.js';
 import { mixture } from './mixture.js';
 import { type LayerNames, modelNames } from './names.js';
+import type { Packed } from './packed.js';
 import type { Weights } from './reading.js';
+import { wholeSublayers } from './sublayers.js';
 
 /** Self-attention of one layer between its projections: rotation, cache and masks are the caller's matter. */
 export type Attend = (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layer: number, weights: Weights) => tf.Tensor2D;
@@ -12,7 +14,15 @@ export type Attend = (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layer: num
 export type Layer = (x: tf.Tensor2D, layer: number) => tf.Tensor2D;
 
 /** The tokens of a pass, and how they attend to each other, or how the whole of a layer is done. */
-export type DecoderInput = Tokens & ({ attend: Attend; layer?: undefined } | { layer: Layer });
+export type DecoderInput = Tokens & (Attending | { layer: Layer });
+
+/** How tokens attend to each other. */
+export interface Attending {
+  attend: Attend;
+  /** Where `attend` is nothing but attention within these rows: both halves of a layer may then be done in one call each. */
+  within?: Packed;
+  layer?: undefined;
+}
 
 /** The tokens of a pass, whatever rows they belong to: only {@link Attend} knows. */
 interface Tokens {
@@ -61,15 +71,19 @@ export function decode(input: DecoderInput, weights: Weights, config: DecoderCon
 function block(
   x: tf.Tensor2D,
   layer: number,
-  { attention, mlp, ...norms }: LayerNames,
-  input: Tokens & { attend: Attend },
+  names: LayerNames,
+  input: Tokens & Attending,
   weights: Weights,
   config: DecoderConfig,
 ): tf.Tensor2D {
   const keep = layer === config.numHiddenLayers - 1 ? input.keep : undefined;
+  const { attention, mlp, ...norms } = names;
+  const whole = wholeSublayers(x.shape[0], names, weights, config);
+  const rows = input.within && whole?.attention(layer, input.within, keep);
 
   // What is not kept for a gradient is freed sub-layer by sub-layer: of 30 layers' intermediates one is enough.
   const stream = tf.tidy(() => {
+    if (rows) return rows(x);
     let h = normalise(x, norms.inputNorm, weights, config);
     h = input.attend(...projections(h, attention, weights, config), layer, weights);
     h = weights.project(keep ? gatherRows(h, keep) : h, attention.output);
@@ -77,6 +91,7 @@ function block(
     return residual(keep ? gatherRows(x, keep) : x, weights.behind(h, { layer, kind: 'attention', module: attention.module }));
   });
   return tf.tidy(() => {
+    if (whole?.feedForward) return whole.feedForward(stream);
     let h = normalise(stream, norms.mlpNorm, weights, config);
     h = feedForward(h, mlp, weights, config);
     if (config.postNorms) h = normalise(h, norms.postMlpNorm, weights, config);

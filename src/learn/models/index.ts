@@ -1,6 +1,7 @@
 export type { Adapter, AdapterPass, AdapterSpec, LinearModule, PassContext, Sublayer } from './adapter.js';
 export { type InitOptions, init, type T5PartialConfig } from './architecture.js';
 export { type AttentionMapsOptions, type AttentionWeights, attentionMaps } from './attention-maps.js';
+export { average, copyOf, interpolate, sameShapes, scaleAdapter } from './average.js';
 export type { ModelInput, TrainBatch } from './batch.js';
 export {
   type Asked,
@@ -54,4 +55,5 @@ export { createParameter, type ModelParameter, withValue } from './parameter.js'
 export * from './peft/index.js';
 export type { Weights } from './reading.js';
 export { type ResizeOptions, resizeVocabulary } from './resize.js';
+export { hiddenStates, logitsOf, type Predictors, predictors, restAdapters, softcapOf } from './states.js';
 export { type T5Config, type T5Input, T5Model, type T5TrainBatch } from './t5/index.js';

@@ -4,12 +4,15 @@ import {
   borrowResource,
   createResource,
   destroyResource,
+  emptyResource,
   native,
   ownResource,
   type Resource,
   readResource,
+  restResource,
 } from '../../base/backend/index.js';
 import { BadInput, type Parameter, Unavailable } from '../../base/core/index.js';
+import { placeValues } from '../../base/ops/index.js';
 
 /** A weight of a model. */
 export interface ModelParameter extends Parameter<tf.Tensor> {
@@ -140,12 +143,52 @@ function checkShape({ name, shape }: Parameter, value: tf.Tensor): void {
  * was chosen.
  */
 export function createParameter(name: string, shape: readonly number[], values: Float32Array): ModelParameter {
-  if (!tf.engine().backendName)
-    throw new Unavailable({ problem: 'No backend computes yet', fix: 'await backend.use() before a model is made' });
+  requireBackend();
   const value = tf.tensor(values, [...shape], 'float32');
   try {
     return native() ? new ResourceParameter(name, createResource(value)) : new VariableParameter(name, value);
   } finally {
     value.dispose();
   }
+}
+
+function requireBackend(): void {
+  if (!tf.engine().backendName)
+    throw new Unavailable({ problem: 'No backend computes yet', fix: 'await backend.use() before a model is made' });
+}
+
+/** A weight whose values come piece by piece. */
+export interface ParameterInPieces {
+  /** Values from element `index · size` on, which are copied. */
+  put(values: Float32Array, index: number, size: number): void;
+  /** The weight, when all have come. */
+  finish(): ModelParameter;
+  /** Where they will not come: free it. */
+  dispose(): void;
+}
+
+/**
+ * {@link createParameter} for values that come one after the other. With the fused kernels they are written at once to where TensorFlow
+ * has the weight, and memory of JavaScript, which is free only when its garbage is collected, never holds them all.
+ */
+export function parameterInPieces(name: string, shape: readonly number[]): ParameterInPieces {
+  requireBackend();
+  const door = native();
+  if (door?.fused) {
+    const resource = emptyResource(shape);
+    return {
+      put: (values, index, size) => placeValues(door, ownResource(resource), values, index, size),
+      finish() {
+        restResource(resource);
+        return new ResourceParameter(name, resource);
+      },
+      dispose: () => destroyResource(resource),
+    };
+  }
+  const all = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  return {
+    put: (values, index, size) => all.set(values, index * size),
+    finish: () => createParameter(name, shape, all),
+    dispose() {},
+  };
 }

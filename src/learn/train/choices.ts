@@ -1,5 +1,6 @@
 import { BadInput, quote } from '../../base/core/index.js';
 import { checkNumber } from './check.js';
+import type { Hooks } from './hooks.js';
 import { adafactor } from './optimizers/adafactor.js';
 import { adamw } from './optimizers/adamw.js';
 import { lion } from './optimizers/lion.js';
@@ -9,7 +10,7 @@ import { constant, cosine, inverseSqrt, linear, polynomial, type Schedule, type 
 import { isSeq2Seq, type Optimizer } from './types.js';
 
 /** What shapes the loss of a token. */
-export function checkLoss(options: SftOptions): void {
+export function checkLoss(options: SftOptions, hooks: Hooks): void {
   checkNumber('labelSmoothing', options.labelSmoothing ?? 0, { from: 0, below: 1 });
   checkNumber('neftune', options.neftune ?? 0, { from: 0 });
   checkNumber('promptLossWeight', options.promptLossWeight ?? 0, { from: 0 });
@@ -19,7 +20,7 @@ export function checkLoss(options: SftOptions): void {
       where: { key: 'promptLossWeight' },
       fix: 'leave promptLossWeight out',
     });
-  if (options.hooks?.loss && options.hooks.objective)
+  if (hooks.loss && hooks.objective)
     throw new BadInput({
       problem: 'hooks.objective stands in place of the loss that hooks.loss is added to',
       where: { key: 'hooks' },

@@ -5,6 +5,7 @@ import type { Evaluation, Sample } from './held-out.js';
 import type { StepReport } from './history.js';
 import type { LabelledTokens } from './labels.js';
 import type { Run, RunStatus } from './run.js';
+import type { StoredTensor } from './tensors-file.js';
 import type { TrainRow } from './types.js';
 
 /** What a hook is told. Hooks may be async; the run waits for them. */
@@ -20,8 +21,24 @@ export interface LossContext {
   /** Number of the optimizer step, from 1. */
   step: number;
   rows: readonly TrainRow[];
+  /** All rows there are to replay; those of them in `rows` are replayed ones. */
+  replayed: ReadonlySet<TrainRow>;
   /** Row, place and weight of every position of `pass.hidden`, `pass.labels` and `pass.logits()`. */
   tokens: LabelledTokens;
+}
+
+/** What hooks must have again when their run is resumed. */
+export interface HookState {
+  /** Plain JSON. */
+  json?: unknown;
+  /** Values by names of your own; `values` is called when the checkpoint is written, for one after the other. */
+  tensors?: readonly { name: string; shape: readonly number[]; size: number; values(): Float32Array }[];
+}
+
+/** The same as read back. */
+export interface SavedHookState {
+  json?: unknown;
+  tensor(name: string): StoredTensor | undefined;
 }
 
 /** A loss before it is normalised (contract 2): the step divides the sum of numerators by the sum of denominators. */
@@ -54,8 +71,12 @@ export interface Objective {
  *       const margins = …;      // [pairs]: β · ((log π − log π₀)(chosen) − (log π − log π₀)(rejected))
  *       return { numerator: tf.sum(tf.softplus(tf.neg(margins))), denominator: rows.length };
  *     }
+ *
+ * Several hooks go together as a list, `hooks: [train.ewc({ rows, strength: 5 }), train.klAnchor(), mine]`: see {@link combine}.
  */
 export interface Hooks {
+  /** What they are, with their settings, as plain JSON: kept in the run's record, and compared when the run is resumed. */
+  readonly about?: Readonly<Record<string, unknown>>;
   /** Before the first step. */
   onStart?(context: HookContext): void | Promise<void>;
   /** After every optimizer step. */
@@ -78,7 +99,28 @@ export interface Hooks {
   objective?(pass: TrainPass, context: LossContext): Objective;
   /** When the run has finished, was stopped or has failed. */
   onStop?(status: RunStatus, context: HookContext): void | Promise<void>;
+  /** What they must have again when the run is resumed: asked for at every checkpoint, whose files then hold it. */
+  onSave?(): HookState;
+  /** Before `onStart` of a run that is resumed: what `onSave` gave. */
+  onLoad?(state: SavedHookState): void | Promise<void>;
+  /** When the run is done or disposed: free what the hooks hold. It may be called without `onStart`. */
+  onDispose?(): void;
 }
+
+/** The names of all hooks. */
+export const HOOK_NAMES: readonly Exclude<keyof Hooks, 'about'>[] = [
+  'onStart',
+  'onStep',
+  'onEval',
+  'onSample',
+  'onCheckpoint',
+  'loss',
+  'objective',
+  'onStop',
+  'onSave',
+  'onLoad',
+  'onDispose',
+];
 
 /** Named numbers an evaluation found, e.g. `{ heldOut: 0.62 }`. */
 export type EvalResult = Record<string, number>;

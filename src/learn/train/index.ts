@@ -2,10 +2,11 @@ export type { NonFiniteOptions, NonFinitePolicy } from './accidents.js';
 export { NonFinite } from './accidents.js';
 export type { BestOptions, StopEarlyOptions } from './best.js';
 export type { CheckpointOptions } from './checkpoints/index.js';
+export { combine } from './combine.js';
 export { stepFlops } from './flops.js';
 export type { EvaluateOptions, Evaluation, Sample } from './held-out.js';
 export type { History, StepReport } from './history.js';
-export type { EvalResult, HookContext, Hooks, LossContext, Objective } from './hooks.js';
+export type { EvalResult, HookContext, HookState, Hooks, LossContext, Objective, SavedHookState } from './hooks.js';
 export type { LabelledTokens } from './labels.js';
 export { jsonl } from './logs/jsonl.js';
 export type { EvalRow, RunAbout, RunEnd, RunLogger } from './logs/logger.js';
@@ -40,6 +41,7 @@ export type {
   RunRecord,
   WeightsHash,
 } from './record/types.js';
+export * from './remedies/index.js';
 export type { ResumeOptions } from './resume.js';
 export { resume } from './resume.js';
 export type { Driver, RunStatus, RunView } from './run.js';
@@ -49,6 +51,7 @@ export { constant, cosine, inverseSqrt, linear, polynomial, wsd } from './schedu
 export { sft } from './sft.js';
 export type { RowStream } from './source.js';
 export type { SpikeOptions } from './spikes.js';
+export type { StoredTensor } from './tensors-file.js';
 export type {
   BatchGradients,
   ModelSizes,

@@ -14,6 +14,7 @@ import { type BestOptions, checkBest, type StopEarlyOptions } from './best.js';
 import { checkNumber, refuseUnknown } from './check.js';
 import type { CheckpointOptions } from './checkpoints/index.js';
 import { checkLoss, chooseOptimizer, chooseSchedule } from './choices.js';
+import { oneOf } from './combine.js';
 import { type EvaluateOptions, HeldOut } from './held-out.js';
 import type { Hooks } from './hooks.js';
 import type { RunLogger } from './logs/logger.js';
@@ -96,9 +97,13 @@ export interface SftOptions {
    * 'weights', weights: { sum: 2, translate: 1 } }. Every stretch of rows then has these shares. Not for streams and packs.
    */
   mixture?: ShareOptions;
-  /** Rows of other text (what the model should not forget) that take a share of every step's places. */
-  replay?: { rows: readonly (Row | TrainRow)[]; share: number };
-  hooks?: Hooks;
+  /**
+   * Rows of other text (what the model should not forget) that take a share of every step's places. `weight` is that of their tokens in
+   * the loss, 1 unless told; with 0 they are read but not trained on, for hooks that look at them (`train.klAnchor({ on: 'replay' })`).
+   */
+  replay?: { rows: readonly (Row | TrainRow)[]; share: number; weight?: number };
+  /** Functions called on the way, or a list of such objects, remedies against forgetting among them: see {@link Hooks}. */
+  hooks?: Hooks | readonly Hooks[];
   /** Held-out loss by task, and samples, every so many steps: in `run.evaluations` (`heldOut`, `heldOut/<task>`) and `run.samples`. */
   evaluate?: EvaluateOptions;
   /** Steps between two calls of `hooks.onEval`. */
@@ -233,6 +238,7 @@ type Shaping =
   | 'mixture'
   | 'stopEarly'
   | 'keepBest'
+  | 'evaluateEvery'
   | 'detailEvery'
   | 'nonFinite'
   | 'spikes'
@@ -248,26 +254,16 @@ const SHAPING: { [K in Shaping]: true } = {
   mixture: true,
   stopEarly: true,
   keepBest: true,
+  evaluateEvery: true,
   detailEvery: true,
   nonFinite: true,
   spikes: true,
   record: true,
 };
 
-const HOOKS: { [K in keyof Required<Hooks>]: true } = {
-  onStart: true,
-  onStep: true,
-  onEval: true,
-  onSample: true,
-  onCheckpoint: true,
-  onStop: true,
-  loss: true,
-  objective: true,
-};
-
 export function plan(options: SftOptions): SftPlan {
   refuseUnknown('train.sft', options, Object.keys(KNOWN));
-  refuseUnknown('hooks', options.hooks ?? {}, Object.keys(HOOKS));
+  const hooks = oneOf(options.hooks);
   if (typeof options.model?.lossAndGradients !== 'function')
     throw new BadInput({
       problem: 'There is no model to train',
@@ -288,7 +284,7 @@ export function plan(options: SftOptions): SftPlan {
   const optimizer = options.ema === undefined ? chosen : withEma(chosen, options.ema);
   const freeze = options.freeze === undefined ? [] : [options.freeze].flat();
   matching('freeze', freeze, options.model.parameters);
-  checkLoss(options);
+  checkLoss(options, hooks);
   const learningRate = checkNumber('learningRate', options.learningRate ?? optimizer.learningRate ?? 5e-5, { from: 0 });
   const batchSize = checkNumber('batchSize', options.batchSize ?? 8, whole);
   bucketWindow(options.bucket, batchSize);
@@ -336,10 +332,7 @@ export function plan(options: SftOptions): SftPlan {
     options,
     encoding: prepared?.summary,
     packed: prepared?.packed,
-    replay: options.replay && {
-      rows: prepare('replay.rows', options.replay.rows, options).rows,
-      share: checkNumber('replay.share', options.replay.share, { from: 0, below: 1 }),
-    },
+    replay: options.replay && replayOf(options.replay, options),
     batchSize,
     accumulate: checkNumber('accumulate', options.accumulate ?? 1, whole),
     steps,
@@ -372,11 +365,23 @@ export function plan(options: SftOptions): SftPlan {
     packing: options.packing,
     bucket: options.bucket ?? false,
     shuffleBuffer: checkNumber('shuffleBuffer', options.shuffleBuffer ?? 2048, whole),
-    hooks: options.hooks ?? {},
+    hooks,
     evaluateEvery: optional('evaluateEvery'),
     checkpoint: checkCheckpoint(options),
     record,
     name: options.name ?? 'sft',
+  };
+}
+
+function replayOf(given: NonNullable<SftOptions['replay']>, options: SftOptions): SftPlan['replay'] {
+  refuseUnknown('replay', given, ['rows', 'share', 'weight']);
+  const { rows, share, weight = 1 } = given;
+  checkNumber('replay.weight', weight, { from: 0 });
+  const ready = prepare('replay.rows', rows, options).rows;
+  const weighed = (row: TrainRow) => ({ ...row, weights: (row.weights ?? row.labels.map(() => 1)).map(own => own * weight) });
+  return {
+    rows: weight === 1 ? ready : ready.map(weighed),
+    share: checkNumber('replay.share', share, { from: 0, below: 1 }),
   };
 }
 

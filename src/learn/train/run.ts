@@ -1,10 +1,9 @@
-import { BadInput, host, type Progress, progress, setView, shield } from '../../base/core/index.js';
+import { BadInput, host, onTermination, type Progress, progress, setView, shield } from '../../base/core/index.js';
 import type { EncodeSummary, PackReport } from '../../prepare/tokens/index.js';
 import { warn } from './checkpoints/index.js';
 import type { Sample } from './held-out.js';
 import { emptyHistory, type History, latest, record, type StepReport } from './history.js';
 import { callHook } from './hooks.js';
-import { onTermination } from './termination.js';
 import type { TrainableModel } from './types.js';
 
 /** Why a run is at rest. */
@@ -235,7 +234,7 @@ export class Run implements AsyncIterable<StepReport> {
       if (this.#status === 'done') return this.#rest('done');
       if (this.#interrupted()) return await shield(() => this.#end('stopped'));
       this.#status = 'running';
-      this.#unhandle ??= onTermination(this.name, signal => this.#terminate(signal));
+      this.#unhandle ??= onTermination(this.name, 'ends after this step', signal => this.#terminate(signal));
       this.#progress ??= progress(this.name, { total: this.total, stop: () => this.stop('Stop button') });
       if (!this.#started) {
         this.#started = true;

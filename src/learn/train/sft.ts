@@ -8,7 +8,7 @@ import { type Checkpointed, type Snapshot, saveCheckpoint, saveFailed, warn } fr
 import { Evaluations } from './evaluations.js';
 import { stepFlops } from './flops.js';
 import type { StepReport } from './history.js';
-import { callHook } from './hooks.js';
+import { callHook, type SavedHookState } from './hooks.js';
 import { countLabels } from './labels.js';
 import { matching } from './match.js';
 import { isOutOfMemory, memoryNeed, outOfMemory } from './memory-need.js';
@@ -63,7 +63,10 @@ export class SftDriver implements Driver {
   readonly #frozen: Parameter<tf.Tensor>[];
   readonly #source: RowSource;
   readonly #replay: DataOrder | undefined;
+  readonly #replayed: ReadonlySet<TrainRow>;
   readonly #evaluations: Evaluations;
+  /** What the hooks of the run that is resumed had. */
+  #hookState: SavedHookState | undefined;
   #memory: OptimizerMemory | undefined;
   #good: GoodState | undefined;
   #step = 0;
@@ -91,6 +94,7 @@ export class SftDriver implements Driver {
     this.#source = rowSource(plan, resumed?.order);
     this.encoding = plan.encoding ?? this.#source.encoding;
     if (plan.replay) this.#replay = dataOrder(plan, plan.replay.rows, `replay/${plan.seed}`, resumed?.replay);
+    this.#replayed = new Set(plan.replay?.rows);
     this.total = plan.steps ?? this.#stepsOf(plan.epochs);
     this.#step = this.#saved = resumed?.step ?? 0;
     this.#evaluations = new Evaluations(plan, signal, resumed?.loop?.best);
@@ -101,11 +105,15 @@ export class SftDriver implements Driver {
     const state = resumed.optimizer(plan.optimizer, remembered);
     this.#memory = new OptimizerMemory(plan.optimizer, remembered, { state, fewer: loop?.fewer });
     this.#rate = loop?.rate ?? 1;
+    this.#hookState = resumed.hooks;
   }
 
   async start(run: Run): Promise<void> {
     this.#losses = run.history.loss;
     if (stepFlops(this.model, []) !== undefined && current()) this.#speed = await matmulSpeed();
+    const state = this.#hookState;
+    this.#hookState = undefined;
+    if (state) await callHook('onLoad', this.#step, () => this.#plan.hooks.onLoad?.(state));
     await callHook('onStart', this.#step, () => this.#plan.hooks.onStart?.({ run, signal: this.#signal }));
     if (this.#step === 0 && this.#evaluations.atStart) await this.#evaluations.take(0, undefined, run);
   }
@@ -171,6 +179,7 @@ export class SftDriver implements Driver {
     this.#good?.dispose();
     this.#good = undefined;
     this.#source.close?.();
+    this.#plan.hooks.onDispose?.();
     for (const parameter of this.#frozen) parameter.trainable = true;
   }
 
@@ -199,6 +208,7 @@ export class SftDriver implements Driver {
           learningRate,
           clip,
           hooks,
+          replayed: this.#replayed,
           labelSmoothing,
           neftune,
           recompute,
@@ -291,6 +301,7 @@ export class SftDriver implements Driver {
       replay: this.#replay?.state,
       state: memory.state,
       loop,
+      hooks: hooks.onSave?.(),
       told: { history: run.history, evaluations: run.evaluations, samples: run.samples },
     };
     let folder: string;

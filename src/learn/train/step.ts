@@ -23,6 +23,8 @@ export interface StepInput {
   clip: number | undefined;
   /** What is added to the cross entropy, or stands in its place. */
   hooks: Pick<Hooks, 'loss' | 'objective'>;
+  /** All rows there are to replay. */
+  replayed: ReadonlySet<TrainRow>;
   labelSmoothing?: number;
   neftune?: number;
   recompute?: boolean;
@@ -90,7 +92,7 @@ export async function takeStep(input: StepInput): Promise<StepOutcome> {
 
 /** Numerator, denominator and gradients of one micro-batch. */
 function passOf(input: StepInput, rows: readonly TrainRow[], index: number, watch: TokenWatch | undefined): BatchGradients {
-  const { model, hooks, step, labelSmoothing, neftune, recompute } = input;
+  const { model, hooks, replayed, step, labelSmoothing, neftune, recompute } = input;
   const options: LossOptions = {
     seed: new Random(`dropout/${input.seed}/${step}/${index}`).uint32(),
     ...(labelSmoothing && { labelSmoothing }),
@@ -99,7 +101,7 @@ function passOf(input: StepInput, rows: readonly TrainRow[], index: number, watc
   };
   const { loss, objective } = hooks;
   const tokens = watch || loss || objective ? labelledTokens(rows, isSeq2Seq(model)) : undefined;
-  const context: LossContext = { step, rows, tokens: tokens! };
+  const context: LossContext = { step, rows, replayed, tokens: tokens! };
   let own: number | undefined;
   if (objective) {
     options.only = true;

@@ -1,13 +1,5 @@
 import { contentText, type Row, split } from '../data/index.js';
-
-/** Rows to train on, and tests that none of them gives away. */
-export interface TaskSet {
-  rows: Row[];
-  /** Named held-out sets. */
-  rungs: Record<string, Row[]>;
-  /** Names of those rungs that "held-out accuracy" is the mean of. */
-  heldOut: string[];
-}
+import type { TaskSet } from './types.js';
 
 /** Options of {@link fromRows}. */
 export interface FromRowsOptions {

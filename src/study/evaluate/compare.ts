@@ -1,5 +1,6 @@
 import { setView } from '../../base/core/index.js';
-import type { Ladder } from './ladder.js';
+import { type Arm, type CompareOptions, type Comparison, compareArms } from './comparison.js';
+import { Ladder } from './ladder.js';
 
 /** Exact match of one rung before and after, as `show.beforeAfter` takes it. */
 export interface ComparedRung {
@@ -21,7 +22,7 @@ export interface ComparedSample {
   correct: boolean;
 }
 
-/** Result of {@link compare}. */
+/** Result of {@link compare} for ladders. */
 export class LadderComparison {
   readonly before: Ladder;
   readonly after: Ladder;
@@ -59,7 +60,13 @@ export class LadderComparison {
 
 setView(LadderComparison, it => ({ kind: 'beforeAfter', data: { rows: it.rows, title: 'Exact match before and after' } }));
 
-/** Two ladders over the same rungs, side by side. */
-export function compare(before: Ladder, after: Ladder): LadderComparison {
-  return new LadderComparison(before, after);
+/**
+ * Two of a kind, side by side. Ladders over the same rungs: what each rung was before and is after. Else two arms over the same seeds
+ * (numbers, or what `evaluate.score` gave, one a seed): difference, interval, p with Holm's correction, smallest detectable effect.
+ */
+export function compare(before: Ladder, after: Ladder): LadderComparison;
+export function compare(a: Arm, b: Arm, options?: CompareOptions): Comparison;
+export function compare(a: Ladder | Arm, b: Ladder | Arm, options: CompareOptions = {}): LadderComparison | Comparison {
+  if (a instanceof Ladder && b instanceof Ladder) return new LadderComparison(a, b);
+  return compareArms(a as Arm, b as Arm, options);
 }

@@ -1,8 +1,10 @@
-import { BadInput, setView } from '../../base/core/index.js';
-import { contentText, type Row } from '../../prepare/data/index.js';
+import { setView } from '../../base/core/index.js';
+import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import { encodePrompt, encodeSeq2SeqPrompt, stopIds } from '../../prepare/tokens/index.js';
 import { continuations, type GenerationOptions } from './generate.js';
+import { normalise } from './normalise.js';
+import { answerOf, needRows, promptOf, question } from './questions.js';
 
 /** One scored answer. */
 export interface ScoredSample {
@@ -27,11 +29,6 @@ export interface ExactMatchOptions extends GenerationOptions {
   rows: readonly Row[];
   /** How texts are made comparable; defaults to {@link normalise}. */
   normalise?: (text: string) => string;
-}
-
-/** Lower case, single spaces, none at the ends. Punctuation counts. */
-export function normalise(text: string): string {
-  return text.trim().toLowerCase().replace(/\s+/g, ' ');
 }
 
 /** Result of {@link exactMatch}. */
@@ -73,18 +70,13 @@ setView(Scores, it => ({ kind: 'scores', data: { score: it.score, n: it.n, byTas
  */
 export async function exactMatch(options: ExactMatchOptions): Promise<Scores> {
   const { rows, tokenizer, template, normalise: comparable = normalise } = options;
-  if (rows.length === 0)
-    throw new BadInput({
-      problem: 'there are no rows to score',
-      where: { key: 'rows' },
-      fix: 'hold some rows out with data.split',
-    });
+  needRows(rows);
   const encode = options.model.startIds ? encodeSeq2SeqPrompt : encodePrompt;
   const prompts = rows.map((row, i) => encode(promptOf(row, i), { tokenizer, template }));
   const texts = await continuations(prompts, { ids: stopIds(template, tokenizer), texts: [] }, options);
   return new Scores(
     rows.map((row, i) => {
-      const expected = contentText(row.messages.at(-1)!);
+      const expected = answerOf(row);
       const got = texts[i]!.trim();
       return {
         prompt: question(row),
@@ -95,22 +87,4 @@ export async function exactMatch(options: ExactMatchOptions): Promise<Scores> {
       };
     }),
   );
-}
-
-function promptOf(row: Row, index: number): Row['messages'] {
-  if (row.messages.at(-1)?.role !== 'assistant')
-    throw new BadInput({
-      problem: `row ${index} does not end with an answer`,
-      where: { file: row.source, line: row.line },
-      expected: 'an assistant message at the end',
-      found: row.messages.at(-1)?.role ?? 'no messages',
-      fix: 'leave such rows out of the held-out set',
-    });
-  return row.messages.slice(0, -1);
-}
-
-/** The last user message with its context passage. */
-function question(row: Row): string {
-  const user = row.messages.findLast(message => message.role === 'user');
-  return [user ? contentText(user) : '', user?.input ?? ''].filter(Boolean).join('\n');
 }

@@ -6,11 +6,11 @@ import type { AnsweringModel } from './model.js';
 export interface GenerationOptions {
   model: AnsweringModel;
   tokenizer: Tokenizer;
-  /** Prompts of one forward pass; defaults to 50. */
+  /** Prompts in work at the same time; defaults to 50. Answers do not depend on it. */
   batchSize?: number;
   /** Longest answer in tokens; defaults to 32. */
   maxNewTokens?: number;
-  /** Ends the work between two batches with `Interrupted`. */
+  /** Ends the work with `Interrupted`. */
   signal?: AbortSignal;
   /** Shown beside the progress bar. */
   label?: string;
@@ -22,26 +22,68 @@ export interface Stops {
   texts: string[];
 }
 
-/** Greedy continuations of encoded prompts, in their order, as text without the stop. */
-export async function continuations(prompts: number[][], stops: Stops, options: GenerationOptions): Promise<string[]> {
-  const { model, tokenizer, batchSize = 50, maxNewTokens = 32, signal, label = 'answering' } = options;
-  // Prompts of like length share a batch, so that little of it is padding.
-  const order = prompts.map((_, i) => i).sort((a, b) => prompts[a]!.length - prompts[b]!.length || a - b);
+/**
+ * Greedy continuations of encoded prompts, in their order, as text without the stop. A prompt that stands there several times is
+ * answered once.
+ * @param onText told of every text as it is there
+ */
+export async function continuations(
+  prompts: readonly number[][],
+  stops: Stops,
+  options: GenerationOptions,
+  onText?: (index: number, text: string) => void,
+): Promise<string[]> {
+  const { label = 'answering', tokenizer } = options;
+  const askers = new Map<string, number[]>();
+  prompts.forEach((prompt, i) => {
+    const key = prompt.join();
+    const asking = askers.get(key);
+    if (asking) asking.push(i);
+    else askers.set(key, [i]);
+  });
+  // Prompts of like length are worked on together, so that little of a batch is padding.
+  const distinct = [...askers.values()].sort((a, b) => prompts[a[0]!]!.length - prompts[b[0]!]!.length || a[0]! - b[0]!);
   const texts = new Array<string>(prompts.length);
   const bar = progress(label, { total: prompts.length, unit: 'prompts' });
-  for (let start = 0; start < order.length; start += batchSize) {
-    if (signal?.aborted) throw new Interrupted({ problem: `${label} was stopped after ${start} of ${prompts.length} prompts` });
-    const members = order.slice(start, start + batchSize);
-    const batch = members.map(i => prompts[i]!);
-    const { ids } = await model.generate(batch, { maxNewTokens, temperature: 0, stopIds: stops.ids, signal });
-    for (const [k, i] of members.entries()) {
-      const first = model.startIds ? 0 : batch[k]!.length;
-      texts[i] = ended(ids[k]!.slice(first), stops, tokenizer);
+  let done = 0;
+  try {
+    const work = options.model.continuous ? flowing : batched;
+    const given = distinct.map(([first]) => prompts[first!]!);
+    for await (const finished of work(given, stops, options)) {
+      for (const { index, tokens } of finished) {
+        const text = ended(tokens, stops, tokenizer);
+        for (const i of distinct[index]!) {
+          texts[i] = text;
+          onText?.(i, text);
+          done++;
+        }
+      }
+      bar.update(done);
     }
-    bar.update(start + members.length);
+  } finally {
+    bar.finish();
   }
-  bar.finish();
   return texts;
+}
+
+type Finished = { index: number; tokens: number[] }[];
+
+/** A prompt that ends makes room for the next. */
+async function* flowing(prompts: number[][], stops: Stops, options: GenerationOptions): AsyncGenerator<Finished> {
+  const { model, batchSize = 50, maxNewTokens = 32, signal } = options;
+  const settings = { maxNewTokens, temperature: 0, stopIds: stops.ids, slots: batchSize, signal };
+  for await (const one of model.continuous!(prompts, settings)) yield [one];
+}
+
+/** For models that know batches alone. */
+async function* batched(prompts: number[][], stops: Stops, options: GenerationOptions): AsyncGenerator<Finished> {
+  const { model, batchSize = 50, maxNewTokens = 32, signal, label = 'answering' } = options;
+  for (let start = 0; start < prompts.length; start += batchSize) {
+    if (signal?.aborted) throw new Interrupted({ problem: `${label} was stopped after ${start} of ${prompts.length} prompts` });
+    const batch = prompts.slice(start, start + batchSize);
+    const { ids } = await model.generate(batch, { maxNewTokens, temperature: 0, stopIds: stops.ids, signal });
+    yield ids.map((row, k) => ({ index: start + k, tokens: row.slice(model.startIds ? 0 : batch[k]!.length) }));
+  }
 }
 
 function ended(ids: number[], stops: Stops, tokenizer: Tokenizer): string {

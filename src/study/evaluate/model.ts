@@ -7,6 +7,11 @@ export interface AnsweringModel {
     ids: number[][],
     options: { maxNewTokens: number; temperature: number; stopIds: number[]; signal?: AbortSignal },
   ): Promise<{ ids: number[][] }>;
+  /** Continue many prompts, a few at a time, and yield each as it ends: used instead of `generate` where it is there. */
+  continuous?(
+    ids: number[][],
+    options: { maxNewTokens: number; temperature: number; stopIds: number[]; slots: number; signal?: AbortSignal },
+  ): AsyncIterable<{ index: number; tokens: number[] }>;
 }
 
 /** What measuring a loss asks of a model. */
@@ -19,4 +24,13 @@ export interface MeasurableModel {
     labels: number[][];
     weights?: number[][];
   }): { numerator: number; denominator: number } | Promise<{ numerator: number; denominator: number }>;
+}
+
+/** What the likelihood of a text asks of a model. */
+export interface LikelihoodModel {
+  readonly config?: { readonly maxPositionEmbeddings?: number };
+  /** Encoder–decoders: what the decoder begins with. Undefined for decoders. */
+  readonly startIds?: readonly number[];
+  /** −log p of every token given those before it, in nats; NaN where nothing predicts one. Of encoder–decoders: of every label. */
+  tokenLosses(batch: { ids: number[][]; labels?: number[][] }): number[][];
 }

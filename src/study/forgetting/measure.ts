@@ -1,4 +1,4 @@
-import { setView } from '../../base/core/index.js';
+import { BadInput, setView } from '../../base/core/index.js';
 import type { Tokenizer } from '../../prepare/tokens/index.js';
 import { type AnsweringModel, complete, type MeanLoss, type MeasurableModel, meanLoss } from '../evaluate/index.js';
 import { textRows } from './text-rows.js';
@@ -41,6 +41,13 @@ export async function factRecall(options: {
   signal?: AbortSignal;
 }): Promise<Recall> {
   const { facts, tokenizer, ...rest } = options;
+  const empty = facts.findIndex(fact => !fact?.prompt?.trim() || !fact.answer?.trim());
+  if (facts.length === 0 || empty >= 0)
+    throw new BadInput({
+      problem: facts.length === 0 ? 'There are no facts to recall' : `Fact ${empty} has no prompt, or no answer`,
+      where: { key: 'facts' },
+      expected: "{ prompt: 'tom lives in', answer: 'oslo' }",
+    });
   const longest = Math.max(...facts.map(fact => tokenizer.encodeContent(` ${fact.answer}`).ids.length));
   const prompts = facts.map(fact => `\n${fact.prompt}`);
   const found = await complete({ ...rest, tokenizer, prompts, maxNewTokens: longest, label: 'recalling facts' });
@@ -78,9 +85,11 @@ export async function measure(options: {
   tokenizer: Tokenizer;
   texts: readonly string[];
   facts?: readonly Probe[];
+  /** Tokens of one window; defaults to 64. */
+  length?: number;
   signal?: AbortSignal;
 }): Promise<Memory> {
-  const { facts, ...rest } = options;
-  const loss = await baseLoss(rest);
+  const { facts, length, ...rest } = options;
+  const loss = await baseLoss({ ...rest, length });
   return new Memory(loss, facts?.length ? await factRecall({ ...rest, facts }) : undefined);
 }

@@ -1,9 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { use } from '../../../src/base/backend/index.js';
-import { attentionMaps, type DecoderModel, init, promptTuning } from '../../../src/learn/models/index.js';
+import { attentionMaps, type DecoderModel, init, load, promptTuning } from '../../../src/learn/models/index.js';
 import { attention } from '../../../src/show/index.js';
 import { usable } from '../../helpers/backends.js';
+import { fixture } from './fixtures.js';
 
 const CONFIG = {
   vocabSize: 50,
@@ -13,6 +15,12 @@ const CONFIG = {
   numAttentionHeads: 4,
   numKeyValueHeads: 2,
 };
+/** What fixtures/attentions.py wrote: `families[name][layer][head][query][key]`, keys up to the query. */
+interface Attentions {
+  ids: number[];
+  families: Record<string, number[][][][]>;
+}
+
 const IDS = [3, 14, 15, 9, 26, 5, 35];
 
 for (const { backend, here } of await usable('native', 'wasm', 'cpu'))
@@ -41,6 +49,23 @@ for (const { backend, here } of await usable('native', 'wasm', 'cpu'))
           expect(Array.from(row.subarray(query + 1))).toEqual(Array.from({ length: IDS.length - 1 - query }, () => 0));
         }
       expect(attention({ tokens: IDS.map(String), maps }).alt).toMatch(/^8 maps; in layer 0, head 0 token \d/);
+    });
+
+    it("equal transformers' output_attentions, whatever the family's way to attend", async () => {
+      const { ids, families } = JSON.parse(await readFile(fixture('attentions.json'), 'utf8')) as Attentions;
+      for (const [name, layers] of Object.entries(families)) {
+        model = (await load(fixture(name))) as DecoderModel;
+        const maps = attentionMaps(model, ids);
+        expect(maps.length, name).toBe(layers.flat().length);
+        for (const { layer, head, weights } of maps)
+          for (const [query, theirs] of layers[layer]![head]!.entries()) {
+            const ours = weights[query]!;
+            const worst = Math.max(...theirs.map((weight, key) => Math.abs(weight - ours[key]!)));
+            expect(worst, `${name}, layer ${layer}, head ${head}, token ${query}`).toBeLessThan(1e-5);
+          }
+        model.dispose();
+        model = undefined;
+      }
     });
 
     it('change where the model looks: a token that is changed moves the weights of those after it alone', () => {

@@ -102,7 +102,7 @@ test('a broken download is continued where it broke', async () => {
   const resumed = /bytes=(\d+)-/.exec(downloads()[1]!);
   expect(Number(resumed?.[1])).toBeGreaterThan(0);
   expect(await cached()).toEqual(['train.jsonl']);
-}, 20_000);
+});
 
 test('what an earlier process left is continued, and wrong bytes are thrown away', async () => {
   hub = await fakeHub(REPO, { 'train.jsonl': lines(0, 100) });

@@ -90,4 +90,4 @@ test('rows become a danfo DataFrame and come back', async () => {
   const rows = await readRows(frame);
   expect(rows.map(r => r.messages)).toEqual(alpaca.map(r => r.messages));
   expect(rows.report.source).toBe('danfo');
-}, 60_000);
+});

@@ -9,7 +9,7 @@ let tokens: typeof sources;
 beforeAll(async () => {
   await ensureBuilt();
   tokens = ((await import(pathToFileURL(join(root, 'dist', 'index.js')).href)) as { tokens: typeof sources }).tokens;
-}, 180_000);
+});
 
 const rows = Array.from({ length: 2600 }, (_, i) => ({
   messages:

@@ -2,11 +2,9 @@
 #include "attention.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
 #include <vector>
 
+#include "floats.h"
 #include "math.h"
 #include "pool.h"
 
@@ -19,18 +17,13 @@ namespace {
 /** Scratch memory for every thread that may take a part. */
 class Scratch {
  public:
-  explicit Scratch(int64_t width) : each_((TheMath().scratch(width) + 15) / 16 * 16) {
-    data_.reset(static_cast<float*>(std::aligned_alloc(64, static_cast<size_t>(each_) * Pool::The().size() * sizeof(float))));
-  }
+  explicit Scratch(int64_t width) : each_((TheMath().scratch(width) + 15) / 16 * 16), data_(Allocate(each_ * Pool::The().size())) {}
   explicit operator bool() const { return data_ != nullptr; }
   float* Of(int slot) const { return data_.get() + slot * each_; }
 
  private:
-  struct Free {
-    void operator()(float* data) const { std::free(data); }
-  };
   int64_t each_;
-  std::unique_ptr<float[], Free> data_;
+  Floats data_;
 };
 
 /** A row of the batch: its first token, and its length. */
@@ -38,24 +31,18 @@ struct Row {
   int64_t start, length;
 };
 
-/** Rows from where each begins, the longest first. False where they do not lie one after the other within the tokens. */
-bool Rows(const Call::Whole& starts, int64_t tokens, std::vector<Row>* rows) {
-  if (starts.count < 1 || starts.data[0] != 0 || starts.data[starts.count - 1] != tokens) return false;
-  for (int64_t i = 1; i < starts.count; i++) {
-    const int64_t start = starts.data[i - 1], end = starts.data[i];
-    if (end < start) return false;
-    if (end > start) rows->push_back({start, end - start});
-  }
-  std::stable_sort(rows->begin(), rows->end(), [](const Row& a, const Row& b) { return a.length > b.length; });
-  return true;
+/** The rows, the longest first. */
+std::vector<Row> Rows(const Call::Whole& starts) {
+  std::vector<Row> rows;
+  for (int64_t i = 1; i < starts.count; i++)
+    if (starts.data[i] > starts.data[i - 1]) rows.push_back({starts.data[i - 1], starts.data[i] - starts.data[i - 1]});
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.length > b.length; });
+  return rows;
 }
 
-/** Inputs and outputs of a pass. */
-struct Pass {
-  HeadsOf heads;
-  int64_t width;
-  const float *q, *k, *v;
-  float *out, *logsum;
+/** Where heads stand in a token, and blocks of queries. */
+struct Pass : AttentionPass {
+  explicit Pass(const AttentionPass& pass) : AttentionPass(pass) {}
 
   int64_t Stride() const { return heads.heads * width; }
   int64_t KeyStride() const { return heads.key_heads * width; }
@@ -95,42 +82,45 @@ std::vector<Part> Parts(const std::vector<Row>& rows, int64_t step) {
 
 }  // namespace
 
+bool AreRows(const Call::Whole& starts, int64_t tokens) {
+  if (starts.count < 1 || starts.data[0] != 0 || starts.data[starts.count - 1] != tokens) return false;
+  for (int64_t i = 1; i < starts.count; i++)
+    if (starts.data[i] < starts.data[i - 1]) return false;
+  return true;
+}
+
+bool Attend(const AttentionPass& given, const Call::Whole& starts) {
+  const Pass pass(given);
+  const Scratch scratch(pass.width);
+  if (!scratch) return false;
+  const auto parts = Parts(Rows(starts), kQueries);
+  const int64_t heads = pass.heads.heads;
+  Pool::The().Run(static_cast<int64_t>(parts.size()) * heads, [&](int64_t i, int slot) {
+    const Part& part = parts[i / heads];
+    TheMath().attend(pass.At(part.row, part.first, i % heads), scratch.Of(slot));
+  });
+  return true;
+}
+
 void Attention(Call& call, HeadsOf heads) {
   const auto q = call.In(0), k = call.In(1), v = call.In(2);
   const auto starts = call.Integers(3);
   if (!call.Need(heads.Sound(), kNoHeads)) return;
-  std::vector<Row> rows;
-  if (!call.Need(Fits(heads, q, k, v) && Rows(starts, q.rows, &rows), "queries, keys, values and rows do not fit")) return;
+  if (!call.Need(Fits(heads, q, k, v) && AreRows(starts, q.rows), "queries, keys, values and rows do not fit")) return;
   float* out = call.Out(0, {q.rows, q.width});
   float* logsum = call.Out(1, {q.rows, heads.heads});
   if (!call.Good()) return;
-  const Pass pass{heads, q.width / heads.heads, q.data, k.data, v.data, out, logsum};
-  const Scratch scratch(pass.width);
-  if (!call.Need(static_cast<bool>(scratch), kNoMemory, kResourceExhausted)) return;
-  const auto parts = Parts(rows, kQueries);
-  Pool::The().Run(static_cast<int64_t>(parts.size()) * heads.heads, [&](int64_t i, int slot) {
-    const Part& part = parts[i / heads.heads];
-    TheMath().attend(pass.At(part.row, part.first, i % heads.heads), scratch.Of(slot));
-  });
+  call.Need(Attend({heads, q.width / heads.heads, q.rows, q.data, k.data, v.data, out, logsum}, starts), kNoMemory, kResourceExhausted);
 }
 
-void AttentionGrad(Call& call, HeadsOf heads) {
-  const auto dy = call.In(0), q = call.In(1), k = call.In(2), v = call.In(3), out = call.In(4), logsum = call.In(5);
-  const auto starts = call.Integers(6);
-  if (!call.Need(heads.Sound(), kNoHeads)) return;
-  std::vector<Row> rows;
-  const bool fits = Fits(heads, q, k, v) && Rows(starts, q.rows, &rows) && dy.Like(q) && out.Like(q) && logsum.rows == q.rows &&
-                    logsum.width == heads.heads;
-  if (!call.Need(fits, "queries, keys, values, gradient and rows do not fit")) return;
-  float* dq = call.Out(0, {q.rows, q.width});
-  float* dk = call.Out(1, {k.rows, k.width});
-  float* dv = call.Out(2, {v.rows, v.width});
-  if (!call.Good()) return;
-  const Pass pass{heads, q.width / heads.heads, q.data, k.data, v.data, const_cast<float*>(out.data), const_cast<float*>(logsum.data)};
+bool AttendGrad(const AttentionPass& given, const Call::Whole& starts, const float* dy, float* dq, float* dk, float* dv) {
+  const Pass pass(given);
+  const HeadsOf& heads = pass.heads;
   const Scratch scratch(pass.width);
-  if (!call.Need(static_cast<bool>(scratch), kNoMemory, kResourceExhausted)) return;
-  std::fill(dk, dk + k.rows * k.width, 0.0f);
-  std::fill(dv, dv + v.rows * v.width, 0.0f);
+  if (!scratch) return false;
+  const auto rows = Rows(starts);
+  std::fill_n(dk, pass.tokens * pass.KeyStride(), 0.0f);
+  std::fill_n(dv, pass.tokens * pass.KeyStride(), 0.0f);
   const int64_t group = heads.heads / heads.key_heads;
   /** The blocks of a row that see the keys [first, last), all heads of a key head: the order is the same however work is divided. */
   const auto sweep = [&](const Row& row, int64_t key_head, int64_t first, int64_t last, bool queries, int slot) {
@@ -139,7 +129,7 @@ void AttentionGrad(Call& call, HeadsOf heads) {
       for (int64_t i = first / kQueries * kQueries; i < row.length; i += kQueries) {
         if (heads.window > 0 && i - heads.window + 1 >= last) break;
         const int64_t query = (row.start + i) * pass.Stride() + head * pass.width;
-        TheMath().attend_grad({pass.At(row, i, head), dy.data + query, queries ? dq + query : nullptr, dk + key, dv + key, first, last},
+        TheMath().attend_grad({pass.At(row, i, head), dy + query, queries ? dq + query : nullptr, dk + key, dv + key, first, last},
                               scratch.Of(slot));
       }
   };
@@ -153,13 +143,13 @@ void AttentionGrad(Call& call, HeadsOf heads) {
       const Row& row = rows[i / heads.key_heads];
       sweep(row, i % heads.key_heads, 0, row.length, true, slot);
     });
-    return;
+    return true;
   }
   const auto blocks = Parts(rows, kQueries);
   Pool::The().Run(static_cast<int64_t>(blocks.size()) * heads.heads, [&](int64_t i, int slot) {
     const Part& part = blocks[i / heads.heads];
     const int64_t head = i % heads.heads, query = (part.row.start + part.first) * pass.Stride() + head * pass.width;
-    TheMath().attend_grad({pass.At(part.row, part.first, head), dy.data + query, dq + query, nullptr, nullptr, 0, part.row.length},
+    TheMath().attend_grad({pass.At(part.row, part.first, head), dy + query, dq + query, nullptr, nullptr, 0, part.row.length},
                           scratch.Of(slot));
   });
   const auto chunks = Parts(rows, kChunk);
@@ -168,6 +158,23 @@ void AttentionGrad(Call& call, HeadsOf heads) {
     const Part& part = chunks[chunks.size() - 1 - i / heads.key_heads];
     sweep(part.row, i % heads.key_heads, part.first, std::min(part.row.length, part.first + kChunk), false, slot);
   });
+  return true;
+}
+
+void AttentionGrad(Call& call, HeadsOf heads) {
+  const auto dy = call.In(0), q = call.In(1), k = call.In(2), v = call.In(3), out = call.In(4), logsum = call.In(5);
+  const auto starts = call.Integers(6);
+  if (!call.Need(heads.Sound(), kNoHeads)) return;
+  const bool fits = Fits(heads, q, k, v) && AreRows(starts, q.rows) && dy.Like(q) && out.Like(q) && logsum.rows == q.rows &&
+                    logsum.width == heads.heads;
+  if (!call.Need(fits, "queries, keys, values, gradient and rows do not fit")) return;
+  float* dq = call.Out(0, {q.rows, q.width});
+  float* dk = call.Out(1, {k.rows, k.width});
+  float* dv = call.Out(2, {v.rows, v.width});
+  if (!call.Good()) return;
+  const AttentionPass pass{heads,  q.width / heads.heads,         q.rows, q.data, k.data, v.data, const_cast<float*>(out.data),
+                           const_cast<float*>(logsum.data)};
+  call.Need(AttendGrad(pass, starts, dy.data, dq, dk, dv), kNoMemory, kResourceExhausted);
 }
 
 }  // namespace tunebook

@@ -14,7 +14,24 @@ struct HeadsOf {
 constexpr char kNoHeads[] = "attention needs heads, as many to every key head";
 constexpr char kNoMemory[] = "there is no memory for attention";
 
-/** q, k, v, starts (of every row, and the end of the last) -> y, logsum [tokens, heads]. */
+/** A pass over rows: what is read, and what was or is to be written. */
+struct AttentionPass {
+  HeadsOf heads;
+  /** Of a head. */
+  int64_t width, tokens;
+  const float *q, *k, *v;
+  float *out, *logsum;
+};
+
+/** Where rows begin, and where the last one ends; whether they lie one after the other and make up all tokens. */
+bool AreRows(const Call::Whole& starts, int64_t tokens);
+
+/** False where there is no memory. */
+bool Attend(const AttentionPass& pass, const Call::Whole& starts);
+/** Writes the gradients of queries, keys and values. */
+bool AttendGrad(const AttentionPass& pass, const Call::Whole& starts, const float* dy, float* dq, float* dk, float* dv);
+
+/** q, k, v, starts -> y, logsum [tokens, heads]. */
 void Attention(Call& call, HeadsOf shape);
 /** dy, q, k, v, y, logsum, starts -> dq, dk, dv. */
 void AttentionGrad(Call& call, HeadsOf shape);

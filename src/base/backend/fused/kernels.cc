@@ -2,15 +2,17 @@
 // TensorFlow's own ops make five to ten, and is one call instead of as many. Their arithmetic is in math.cc.
 #include <node_api.h>
 
-#include <cstdlib>
 #include <string>
 
 #include "attention.h"
 #include "loss.h"
 #include "math.h"
+#include "multiply.h"
 #include "optimizer.h"
 #include "pool.h"
 #include "step.h"
+#include "sublayers.h"
+#include "sums.h"
 #include "tensorflow.h"
 
 namespace tunebook {
@@ -35,7 +37,7 @@ namespace {
 
 /** Attributes of a kernel: floats and small integers, in the order in which they were declared. */
 struct Settings {
-  float real[3] = {};
+  float real[4] = {};
   int32_t whole[8] = {};
 };
 
@@ -45,32 +47,7 @@ void Release(void* settings) { delete static_cast<Settings*>(settings); }
 
 // ---- Norms.
 
-/**
- * Sums over all rows of what work(first, last, sums) adds to `kSums` vectors of n. The number of parts is fixed, so that no sum
- * depends on the number of threads.
- */
-template <int kSums, typename Work>
-bool SumByRows(Call& call, int64_t rows, int64_t n, float* const (&outs)[kSums], const Work& work) {
-  constexpr int64_t kParts = 16;
-  if (!outs[0]) {
-    ByRows(rows, n, [&](int64_t a, int64_t b) { work(a, b, nullptr); });
-    return true;
-  }
-  float* sums = static_cast<float*>(std::calloc(kSums * kParts * n, sizeof(float)));
-  if (!call.Need(sums, "there is no memory for the sums of a norm", kResourceExhausted)) return false;
-  const auto part = [&](int64_t p, int) {
-    float* own[kSums];
-    for (int i = 0; i < kSums; i++) own[i] = sums + (i * kParts + p) * n;
-    work(rows * p / kParts, rows * (p + 1) / kParts, own);
-  };
-  if (rows * n < (1 << 16))
-    for (int64_t p = 0; p < kParts; p++) part(p, 0);
-  else
-    Pool::The().Run(kParts, part);
-  for (int i = 0; i < kSums; i++) TheMath().add_rows(outs[i], sums + i * kParts * n, kParts, n);
-  std::free(sums);
-  return true;
-}
+constexpr char kNoSums[] = "there is no memory for the sums of a norm";
 
 void RmsNorm(void* settings, TF_OpKernelContext* context) {
   const auto& s = Of(settings);
@@ -94,9 +71,10 @@ void RmsNormGrad(void* settings, TF_OpKernelContext* context) {
   float* dw = call.Out(1, {frozen ? 0 : n});
   if (!call.Good()) return;
   float* const sums[1] = {frozen ? nullptr : dw};
-  SumByRows(call, x.rows, n, sums, [&](int64_t a, int64_t b, float** own) {
+  const bool room = SumByRows(x.rows, n, sums, [&](int64_t a, int64_t b, float** own) {
     TheMath().rms_grad(dy.data, x.data, w.data, r.data, dx, own ? own[0] : nullptr, a, b, n, s.real[0]);
   });
+  call.Need(room, kNoSums, kResourceExhausted);
 }
 
 void LayerNorm(void* settings, TF_OpKernelContext* context) {
@@ -124,9 +102,10 @@ void LayerNormGrad(void* settings, TF_OpKernelContext* context) {
   float* db = call.Out(2, {frozen ? 0 : n});
   if (!call.Good()) return;
   float* const sums[2] = {frozen ? nullptr : dw, db};
-  SumByRows(call, x.rows, n, sums, [&](int64_t a, int64_t b, float** own) {
+  const bool room = SumByRows(x.rows, n, sums, [&](int64_t a, int64_t b, float** own) {
     TheMath().layer_grad(dy.data, x.data, w.data, mean.data, r.data, dx, own ? own[0] : nullptr, own ? own[1] : nullptr, a, b, n);
   });
+  call.Need(room, kNoSums, kResourceExhausted);
 }
 
 // ---- Rotary positions.
@@ -232,6 +211,47 @@ void AdamWOp(void* settings, TF_OpKernelContext* context) {
   AdamW(call, Of(settings).whole[0]);
 }
 
+void PlaceOp(void*, TF_OpKernelContext* context) {
+  Call call(context);
+  Place(call);
+}
+
+// ---- Products.
+
+void MatMulOp(void* settings, TF_OpKernelContext* context) {
+  const auto& s = Of(settings);
+  Call call(context);
+  MatMul(call, s.whole[0] != 0, s.whole[1] != 0);
+}
+
+// ---- Sub-layers.
+
+SelfAttentionOf SelfAttentionSettings(const Settings& s) {
+  return {{s.whole[0], s.whole[1], s.whole[2]}, {s.real[0], s.real[1]}, s.real[2], s.real[3], s.whole[3]};
+}
+
+void SelfAttentionOp(void* settings, TF_OpKernelContext* context) {
+  Call call(context);
+  SelfAttention(call, SelfAttentionSettings(Of(settings)));
+}
+
+void SelfAttentionGradOp(void* settings, TF_OpKernelContext* context) {
+  Call call(context);
+  SelfAttentionGrad(call, SelfAttentionSettings(Of(settings)));
+}
+
+FeedForwardOf FeedForwardSettings(const Settings& s) { return {{s.real[0], s.real[1]}, s.whole[0], s.whole[1]}; }
+
+void FeedForwardOp(void* settings, TF_OpKernelContext* context) {
+  Call call(context);
+  FeedForward(call, FeedForwardSettings(Of(settings)));
+}
+
+void FeedForwardGradOp(void* settings, TF_OpKernelContext* context) {
+  Call call(context);
+  FeedForwardGrad(call, FeedForwardSettings(Of(settings)));
+}
+
 // ---- A step of generation.
 
 void ProductsOp(void* settings, TF_OpKernelContext* context) {
@@ -317,6 +337,36 @@ const std::vector<Definition>& Definitions() {
        {"N", "heads", "key_heads", "window", "normed", "turned"},
        Create<16>,
        AttentionStepOp},
+      {"TunebookMatMul", {"a", "b"}, {"y"}, {}, {"turn_a", "turn_b"}, Create<17>, MatMulOp},
+      {"TunebookSelfAttention",
+       {"x", "norm", "wq", "wk", "wv", "wo", "cos_q", "sin_q", "cos_k", "sin_k", "!starts", "!keep"},
+       {"y", "r", "q", "k", "v", "out", "logsum"},
+       {"eps", "offset", "pass_query", "pass_key"},
+       {"heads", "key_heads", "window", "wanted"},
+       Create<18>,
+       SelfAttentionOp},
+      {"TunebookSelfAttentionGrad",
+       {"dy", "x", "norm", "wq", "wk", "wv", "wo", "cos_q", "sin_q", "cos_k", "sin_k", "!starts", "!keep", "r", "q", "k", "v", "out", "logsum"},
+       {"dx", "dnorm", "dwq", "dwk", "dwv", "dwo"},
+       {"eps", "offset", "pass_query", "pass_key"},
+       {"heads", "key_heads", "window", "wanted"},
+       Create<19>,
+       SelfAttentionGradOp},
+      {"TunebookFeedForward",
+       {"x", "norm", "gate", "up", "down"},
+       {"y", "r", "g", "u"},
+       {"eps", "offset"},
+       {"kind", "wanted"},
+       Create<20>,
+       FeedForwardOp},
+      {"TunebookFeedForwardGrad",
+       {"dy", "x", "norm", "gate", "up", "down", "r", "g", "u"},
+       {"dx", "dnorm", "dgate", "dup", "ddown"},
+       {"eps", "offset"},
+       {"kind", "wanted"},
+       Create<21>,
+       FeedForwardGradOp},
+      {"TunebookPlace", {"target", "values", "!at"}, {}, {}, {}, Create<22>, PlaceOp},
   };
   return all;
 }

@@ -3,6 +3,7 @@
 
 #include "rows.h"
 #include "entropy.h"
+#include "panels.h"
 #include "update.h"
 #include "vectors.h"
 
@@ -352,5 +353,5 @@ void Look(const Glimpse& g, float* s) {
 
 namespace tunebook {
 const Math SET = {Scratch, Attend, AttendGrad, Rms, RmsGrad, Layer, LayerGrad, AddRows, Rope, Units, UnitsGrad, CrossEntropy, SumOfSquares, AdamW,
-                  RowsByRows, RowsByColumns, Look};
+                  RowsByRows, RowsByColumns, Look, kPanel, Pack, Multiply};
 }

@@ -85,6 +85,16 @@ struct Math {
                           int64_t ldy);
   /** With scratch memory of count * kKeys floats. */
   void (*glimpse)(const Glimpse&, float* scratch);
+  /** Columns of a right factor that are packed together. */
+  int64_t panel;
+  /**
+   * Columns of a right factor of `k` rows as panels, [columns / panel, k, panel], what is left over filled up with zeros. B[t, j] is
+   * b[t * ldb + j], or b[j * ldb + t] where turned.
+   */
+  void (*pack)(const float* b, int64_t ldb, bool turned, int64_t columns, int64_t k, float* to);
+  /** C[m, columns] = A[m, k] * panels, or C += where `add`. A[i, t] is a[i * lda + t], or a[t * lda + i] where turned. */
+  void (*product)(float* c, int64_t ldc, const float* a, int64_t lda, bool turned, const float* panels, int64_t m, int64_t columns, int64_t k,
+                  bool add);
 };
 
 extern const Math math_base;

@@ -91,4 +91,15 @@ void AdamW(Call& call, int64_t n) {
   });
 }
 
+void Place(Call& call) {
+  const auto target = call.In(0), values = call.In(1);
+  const auto at = call.Integers(2);
+  const int64_t room = target.rows * target.width, count = values.rows * values.width;
+  const int64_t first = at.count == 2 ? static_cast<int64_t>(at.data[0]) * at.data[1] : -1;
+  if (!call.Need(first >= 0 && first + count <= room, "values do not fit into their target")) return;
+  float* to = const_cast<float*>(target.data) + first;
+  // Memory that is touched for the first time costs more than the copy.
+  ByRows(count, 1, [&](int64_t a, int64_t b) { std::copy(values.data + a, values.data + b, to + a); });
+}
+
 }  // namespace tunebook

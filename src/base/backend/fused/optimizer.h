@@ -1,4 +1,4 @@
-// One call for all weights of a model, where TensorFlow's ops make one or several a weight.
+// Weights where they lie: written in place, and all of a model in one call where TensorFlow's ops make one or several a weight.
 #pragma once
 #include "tensorflow.h"
 
@@ -13,5 +13,8 @@ void SumsOfSquares(Call& call, int64_t n);
  * then n weights, n first moments, n second moments, n gradients. No outputs.
  */
 void AdamW(Call& call, int64_t n);
+
+/** Target, values, [i, n] -> the values stand in the target from element i * n on, whoever else reads it. No outputs. */
+void Place(Call& call);
 
 }  // namespace tunebook

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
@@ -72,6 +73,23 @@ inline int Threads() {
   return std::max(1, std::min(count, kMost));
 }
 
+/** Calls `ready` again and again for about so many microseconds; whether it became true. */
+template <typename Ready>
+inline bool Spin(int microseconds, const Ready& ready) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(microseconds);
+  do {
+    for (int i = 0; i < 32; i++) {
+      if (ready()) return true;
+#if defined(__SSE__)
+      _mm_pause();
+#elif defined(__aarch64__)
+      __asm__ volatile("yield");
+#endif
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
 class Pool {
  public:
   /** Never freed: helpers sleep in it until the process ends. */
@@ -87,26 +105,42 @@ class Pool {
   void Run(int64_t parts, const Work& work) {
     Job job([](const void* work, int64_t part, int slot) { (*static_cast<const Work*>(work))(part, slot); }, &work, parts);
     if (parts <= 1 || size_ == 1) return Take(job, 0);
+    int64_t wake;
     {
-      std::lock_guard<std::mutex> lock(mutex_);
+      const auto lock = Lock();
       jobs_.push_back(&job);
+      given_.fetch_add(1, std::memory_order_release);
+      wake = std::min<int64_t>(parts - 1, sleeping_);
     }
-    for (int64_t i = std::min<int64_t>(parts, size_) - 1; i > 0; i--) wake_.notify_one();
+    for (; wake > 0; wake--) wake_.notify_one();
     Take(job, 0);
     // All parts are taken. Nobody may hold the job when it goes out of scope.
+    {
+      const auto lock = Lock();
+      jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
+    }
+    const auto over = [&job] { return job.holders.load(std::memory_order_acquire) == 0; };
+    if (Spin(kPatience, over)) return;
     std::unique_lock<std::mutex> lock(mutex_);
-    jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
-    done_.wait(lock, [&job] { return job.holders == 0; });
+    waiting_++;
+    done_.wait(lock, over);
+    waiting_--;
   }
 
  private:
+  /**
+   * Microseconds that a helper looks for the next job, and a caller for the last part, before it sleeps: waking up takes as long, and
+   * on a busy machine until others have had their turn.
+   */
+  static constexpr int kPatience = 100;
+
   struct Job {
     void (*call)(const void*, int64_t, int);
     const void* work;
     int64_t parts;
     std::atomic<int64_t> next{0};
-    /** Helpers that work on it; changed with the mutex held. */
-    int holders = 0;
+    /** Helpers that work on it; grows with the mutex held. */
+    std::atomic<int> holders{0};
     Job(void (*c)(const void*, int64_t, int), const void* w, int64_t p) : call(c), work(w), parts(p) {}
   };
 
@@ -122,6 +156,13 @@ class Pool {
     }
   }
 
+  /** The mutex is held for moments only: to sleep for it would take longer. */
+  std::unique_lock<std::mutex> Lock() {
+    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock() && !Spin(kPatience, [&lock] { return lock.try_lock(); })) lock.lock();
+    return lock;
+  }
+
   static void Take(Job& job, int slot) {
     const FlushTiny flush;
     for (int64_t part; (part = job.next.fetch_add(1, std::memory_order_relaxed)) < job.parts;) job.call(job.work, part, slot);
@@ -134,15 +175,25 @@ class Pool {
   }
 
   [[noreturn]] void Help(int slot) {
-    std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      Job* job = nullptr;
-      wake_.wait(lock, [&] { return (job = Open()) != nullptr; });
-      job->holders++;
+      auto lock = Lock();
+      Job* job = Open();
+      if (!job) {
+        const uint64_t known = given_.load(std::memory_order_relaxed);
+        lock.unlock();
+        if (Spin(kPatience, [&] { return given_.load(std::memory_order_acquire) != known; })) continue;
+        lock.lock();
+        sleeping_++;
+        wake_.wait(lock, [&] { return (job = Open()) != nullptr; });
+        sleeping_--;
+      }
+      job->holders.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
       Take(*job, slot);
-      lock.lock();
-      if (--job->holders == 0) done_.notify_all();
+      // The job may be gone as soon as nobody holds it.
+      if (job->holders.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
+      lock = Lock();
+      if (waiting_ > 0) done_.notify_all();
     }
   }
 
@@ -150,6 +201,10 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   std::vector<Job*> jobs_;
+  /** Jobs so far. */
+  std::atomic<uint64_t> given_{0};
+  /** Helpers that sleep, and callers: changed with the mutex held. */
+  int sleeping_ = 0, waiting_ = 0;
 };
 
 /** work(first, last) over ranges of rows, as many ranges as are worth a thread. */

@@ -1,9 +1,8 @@
 // Products with few rows, and what stands before and behind them in a decoder's layer.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
+#include "floats.h"
 #include "math.h"
 #include "pool.h"
 #include "step.h"
@@ -18,13 +17,6 @@ namespace {
 constexpr int64_t kPartBytes = 1 << 17;
 /** Elements of all matrices below which waking another thread costs more than it helps; every eighth row counts once more. */
 constexpr int64_t kAlone = 1 << 16;
-
-struct Free {
-  void operator()(float* data) const { std::free(data); }
-};
-typedef std::unique_ptr<float[], Free> Floats;
-
-Floats Allocate(int64_t count) { return Floats(static_cast<float*>(std::malloc(static_cast<size_t>(std::max<int64_t>(count, 1)) * sizeof(float)))); }
 
 /** The matrices beside each other. */
 struct Side {

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
+#include "floats.h"
 #include "math.h"
 #include "pool.h"
 
@@ -15,10 +14,6 @@ namespace tunebook {
 const Math& TheMath();
 
 namespace {
-
-struct Free {
-  void operator()(float* data) const { std::free(data); }
-};
 
 /** Keys and values of every row. */
 struct Cache {
@@ -56,8 +51,7 @@ bool Attend(const HeadsOf& heads, const Cache& cache, const float* q, float* out
     for (int64_t j = first; j < end; j += kKeys) pieces.push_back({lane, j, std::min(end, j + kKeys)});
   }
   const int64_t count = static_cast<int64_t>(pieces.size()), each = group * (width + 2), own = group * kKeys;
-  const std::unique_ptr<float[], Free> scratch(
-      static_cast<float*>(std::malloc(static_cast<size_t>(count * each + Pool::The().size() * own) * sizeof(float))));
+  const Floats scratch = Allocate(count * each + Pool::The().size() * own);
   if (!scratch) return false;
   float* const scores = scratch.get() + count * each;
   const auto work = [&](int64_t i, int slot) {
@@ -130,8 +124,7 @@ void AttentionStep(Call& call, const StepOf& step) {
   float* out = call.Out(0, {rows, wide});
   if (!call.Good()) return;
   // Queries of all rows, then the keys of one, and room for what a norm keeps.
-  const std::unique_ptr<float[], Free> scratch(
-      static_cast<float*>(std::malloc(static_cast<size_t>((rows + 1) * wide + narrow + heads.heads) * sizeof(float))));
+  const Floats scratch = Allocate((rows + 1) * wide + narrow + heads.heads);
   if (!call.Need(scratch != nullptr, kNoMemory, kResourceExhausted)) return;
   float *queries = scratch.get(), *spare = queries + rows * wide, *fresh = spare + wide, *kept = fresh + narrow;
   {

@@ -190,9 +190,54 @@ void Product(float* c, int64_t ldc, const float* a, int64_t stride, const float*
     }
 }
 
+#if defined(__GNUC__) && !defined(__clang__)
+/** The lanes that change places with those kFar to their right, of two vectors. */
+template <int kFar>
+INLINE void Exchange(F& a, F& b) {
+  I low, high;
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; i++) {
+    low[i] = i & kFar ? kLanes + i - kFar : i;
+    high[i] = i & kFar ? kLanes + i : i + kFar;
+  }
+  const F first = __builtin_shuffle(a, b, low), second = __builtin_shuffle(a, b, high);
+  a = first;
+  b = second;
+}
+
+template <int kFar>
+INLINE void ExchangeAll(F (&rows)[kLanes]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; i++)
+    if (!(i & kFar)) Exchange<kFar>(rows[i], rows[i + kFar]);
+}
+
+/** As many rows as a vector has lanes, and as many columns. */
+INLINE void TransposeSquare(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  F rows[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; i++) rows[i] = Load(from + i * from_stride);
+  ExchangeAll<1>(rows);
+  ExchangeAll<2>(rows);
+  if constexpr (kLanes > 4) ExchangeAll<4>(rows);
+  if constexpr (kLanes > 8) ExchangeAll<8>(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; i++) Store(to + i * to_stride, rows[i]);
+}
+#define SQUARES 1
+#endif
+
 /** to[j * to_stride + i] = from[i * from_stride + j] for i < rows, j < columns. */
 void Transpose(const float* from, int64_t from_stride, int64_t rows, int64_t columns, float* to, int64_t to_stride) {
   int64_t i = 0;
+#if defined(SQUARES)
+  for (; i + kLanes <= rows; i += kLanes) {
+    int64_t j = 0;
+    for (; j + kLanes <= columns; j += kLanes) TransposeSquare(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+    for (; j < columns; j++)
+      for (int64_t r = i; r < i + kLanes; r++) to[j * to_stride + r] = from[r * from_stride + j];
+  }
+#endif
 #if defined(__SSE__)
   for (; i + 4 <= rows; i += 4) {
     const float* f = from + i * from_stride;

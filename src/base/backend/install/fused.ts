@@ -62,7 +62,7 @@ export async function installFusedKernels(recipe: Recipe, env: NodeJS.ProcessEnv
       return object;
     });
     const rest = [
-      ...['kernels', 'attention', 'loss', 'optimizer', 'products', 'step'].map(source),
+      ...['kernels', 'attention', 'loss', 'multiply', 'optimizer', 'products', 'step', 'sublayers'].map(source),
       '-DNAPI_VERSION=8',
       '-I',
       headers,

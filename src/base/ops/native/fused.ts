@@ -76,7 +76,7 @@ export function layerNormGradFused({ attr, executeMany }: NativeOps, inputs: tf.
 }
 
 /** Units that have a kernel, by its number. */
-const UNITS = { silu: 0, quick_gelu: 1, gelu_new: 2, gelu: 3 } as const;
+export const UNITS = { silu: 0, quick_gelu: 1, gelu_new: 2, gelu: 3 } as const;
 export type FusedUnit = keyof typeof UNITS;
 
 export function isFusedUnit(kind: string): kind is FusedUnit {
@@ -149,6 +149,18 @@ export function cachedAttentionFused(
   shape: AttentionShape,
 ): tf.Tensor2D {
   return door.execute('TunebookCachedAttention', attentionAttrs(door, shape), [queries, keys, values, positions]) as tf.Tensor2D;
+}
+
+/** op(a) · op(b) for matrices of any size, where op transposes when asked. */
+export function matMulFused(
+  { attr, execute }: NativeOps,
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  transposeA: boolean,
+  transposeB: boolean,
+): tf.Tensor2D {
+  const attrs = [attr.int('turn_a', transposeA ? 1 : 0), attr.int('turn_b', transposeB ? 1 : 0)];
+  return execute('TunebookMatMul', attrs, [a, b]) as tf.Tensor2D;
 }
 
 /** What {@link productsFused} works on beside the rows; what is absent is left out. */
@@ -260,4 +272,11 @@ export function adamWFused(
 ): void {
   const lists = (['weight', 'mean', 'square', 'gradient'] as const).flatMap(part => targets.map(target => target[part]));
   executeMany('TunebookAdamW', [attr.int('N', targets.length)], [settings, rates, ...lists], 0);
+}
+
+/** Write values into a tensor from element `index · size` on, where it lies: whatever shares its memory changes too. */
+export function placeFused({ executeMany }: NativeOps, target: tf.Tensor, values: tf.Tensor, index: number, size: number): void {
+  const at = tf.tensor1d([index, size], 'int32');
+  executeMany('TunebookPlace', [], [target, values, at], 0);
+  at.dispose();
 }

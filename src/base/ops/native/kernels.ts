@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { NativeOps } from '../../backend/index.js';
-import { productsFused } from './fused.js';
+import { matMulFused, productsFused } from './fused.js';
 
 /**
  * TensorFlow kernels that do in one call what takes several tfjs ops. Each takes the door (`native()`), so that a caller
@@ -26,9 +26,10 @@ export function matMulKernel(
   transposeA: boolean,
   transposeB: boolean,
 ): tf.Tensor2D {
-  const { attr } = door;
   if (door.fused && !transposeA && a.shape[0] <= (transposeB ? FEW_ROWS : FEW_ROWS_TRANSPOSED))
     return productsFused(door, a, { matrices: [b], transposed: !transposeB });
+  if (door.fused) return matMulFused(door, a, b, transposeA, transposeB);
+  const { attr } = door;
   if (transposeB && !transposeA && !door.gpu && a.shape[0] > 1 && b.size >= BROAD)
     return batchMatMulKernel(door, a, b, transposeA, transposeB);
   const attrs = [attr.type('T', 'float32'), attr.bool('transpose_a', transposeA), attr.bool('transpose_b', transposeB)];

@@ -1,17 +1,17 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { native, use } from '../../../base/backend/index.js';
+import { use } from '../../../base/backend/index.js';
 import { Interrupted, progress } from '../../../base/core/index.js';
 import { architectureOf } from '../architecture.js';
 import type { Model } from '../model.js';
-import { createParameter, type ModelParameter } from '../parameter.js';
+import { type ModelParameter, type ParameterInPieces, parameterInPieces } from '../parameter.js';
 import { checkIndex, type FoundTensor, matchWeights, nonFiniteError } from './check.js';
 import { type HubOptions, localFolder } from './hub.js';
 import { exists, readJson } from './json.js';
 import { readSafetensorsHeader, withFile } from './safetensors.js';
 import { notADirectory, type WeightFile, weightFiles } from './shards.js';
-import { BLOCK, readTensors } from './tensors.js';
+import { readPieces } from './tensors.js';
 
 /** Options of {@link load}; those of the hub matter for a model that is downloaded. */
 export interface LoadOptions extends HubOptions {
@@ -67,8 +67,8 @@ async function readWeights(
   const total = [...matched.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   const report = progress(`load ${dir}`, { total, unit: 'B' });
   const made = new Map<string, ModelParameter>();
-  const broken: string[] = [];
-  const block = native() ? BLOCK : 0;
+  const broken = new Set<string>();
+  let coming: ParameterInPieces | undefined;
   let done = 0;
   const onBytes = (bytes: number) => {
     if (signal?.aborted) throw new Interrupted({ problem: 'loading was stopped', where: { file: dir } });
@@ -79,14 +79,19 @@ async function readWeights(
     for (const { path } of files)
       await withFile(path, async handle => {
         const tensors = [...names.keys()].filter(({ file }) => file === path).sort((a, b) => a.offset - b.offset);
-        for await (const { entry, values, finite } of readTensors(handle, tensors, path, { block, onBytes })) {
+        for await (const { entry, index, size, values, finite, last } of readPieces(handle, tensors, path, onBytes)) {
           const name = names.get(entry)!;
-          made.set(name, createParameter(name, entry.shape, values));
-          if (!finite) broken.push(entry.name);
+          coming ??= parameterInPieces(name, entry.shape);
+          coming.put(values, index, size);
+          if (!finite) broken.add(entry.name);
+          if (!last) continue;
+          made.set(name, coming.finish());
+          coming = undefined;
         }
       });
-    if (broken.length > 0 && !allowNonFinite) throw nonFiniteError(broken, dir);
+    if (broken.size > 0 && !allowNonFinite) throw nonFiniteError([...broken], dir);
   } catch (error) {
+    coming?.dispose();
     for (const parameter of made.values()) parameter.dispose();
     throw error;
   } finally {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BadInput, quote, writeFileAtomic } from '../../../base/core/index.js';
 import type { Sample } from '../held-out.js';
 import type { History } from '../history.js';
-import type { EvalResult } from '../hooks.js';
+import type { EvalResult, Hooks } from '../hooks.js';
 import type { SftPlan } from '../options.js';
 import type { OrderState } from '../order.js';
 import type { LoopState } from '../sft.js';
@@ -60,6 +60,8 @@ export interface Manifest extends Told {
   order: OrderState | StreamState;
   replay: OrderState | undefined;
   loop: LoopState;
+  /** What its hooks keep beside tensors, and what they said of themselves; undefined where they keep nothing. */
+  hooks?: { json?: unknown; about?: Hooks['about'] };
   settings: SavedSettings;
   optimizer: { name: string; settings: Record<string, unknown>; updates: number };
   /** Hash of the rows the run was training on: other rows would be another run. */

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, type Parameter } from '../../../base/core/index.js';
+import type { SavedHookState } from '../hooks.js';
 import type { SftPlan } from '../options.js';
 import { TensorsFile } from '../tensors-file.js';
 import type { Optimizer, OptimizerState } from '../types.js';
@@ -10,7 +11,7 @@ import { listCheckpoints } from './list.js';
 import { Damaged, MANIFEST, type Manifest, readManifest, rowHashes } from './manifest.js';
 import { warn } from './warn.js';
 import { weightsIn } from './weights.js';
-import { OPTIMIZER } from './write.js';
+import { HOOKS, OPTIMIZER } from './write.js';
 
 /** A checkpoint as read back. */
 export interface Checkpointed
@@ -19,6 +20,8 @@ export interface Checkpointed
     'step' | 'order' | 'replay' | 'history' | 'evaluations' | 'samples' | 'loop' | 'settings' | 'resting' | 'adapters'
   > {
   dir: string;
+  /** What the hooks keep; undefined where they keep nothing. */
+  hooks: SavedHookState | undefined;
   /** Throws BadInput unless rows and optimizer are the ones of the saved run. */
   verify(plan: SftPlan): void;
   /** Put the saved weights into a model's parameters. */
@@ -98,6 +101,7 @@ function checkpointed(dir: string, manifest: Manifest): Checkpointed {
   const { step, order, replay, history, evaluations, samples, loop, settings, resting, adapters } = manifest;
   return {
     ...{ dir, step, order, replay, history, evaluations, samples, loop, settings, resting, adapters },
+    hooks: hooksOf(dir, manifest),
     verify: plan => verify(dir, manifest, plan),
     restore: parameters => {
       const files = weightsIn(manifest).map(name => new TensorsFile(join(dir, name)));
@@ -112,6 +116,12 @@ function checkpointed(dir: string, manifest: Manifest): Checkpointed {
       return state;
     },
   };
+}
+
+function hooksOf(dir: string, { hooks, files }: Manifest): SavedHookState | undefined {
+  if (!hooks) return undefined;
+  const tensors = HOOKS in files ? new TensorsFile(join(dir, HOOKS)) : undefined;
+  return { json: hooks.json, tensor: name => tensors?.read(name) };
 }
 
 function verify(folder: string, manifest: Manifest, plan: SftPlan): void {
@@ -132,6 +142,17 @@ function verify(folder: string, manifest: Manifest, plan: SftPlan): void {
       found: `${name} ${JSON.stringify(settings)}`,
       fix: 'pass the same optimizer with the same settings',
     });
+  const { hooks } = manifest;
+  if (!hooks && !plan.hooks.onSave) return;
+  const [then, now] = [hooks?.about, plan.hooks.about].map(about => JSON.stringify(about ?? null));
+  if (then === now && Boolean(hooks) === Boolean(plan.hooks.onSave)) return;
+  throw new BadInput({
+    problem: 'The hooks are not those of the run that was saved: what they kept does not fit',
+    where: { file, key: 'hooks' },
+    expected: hooks ? then : 'hooks that keep nothing',
+    found: plan.hooks.onSave ? now : 'hooks that keep nothing',
+    fix: 'pass the same hooks in the same order; to train with other ones start a new run from the saved model',
+  });
 }
 
 function writeParameter(folder: string, parameter: Parameter<tf.Tensor>, name: string, files: readonly TensorsFile[]): void {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../../base/core/index.js';
+import type { HookState } from '../hooks.js';
 import type { SftPlan } from '../options.js';
 import type { OrderState } from '../order.js';
 import type { LoopState } from '../sft.js';
@@ -22,11 +23,14 @@ export interface Snapshot {
   state: OptimizerState;
   /** What else the loop knows. */
   loop: LoopState;
+  /** What its hooks keep. */
+  hooks?: HookState;
   /** What the run has told so far. */
   told: Told;
 }
 
 export const OPTIMIZER = 'optimizer.safetensors';
+export const HOOKS = 'hooks.safetensors';
 
 /**
  * Write `dir/step-…`: the model (a folder `models.load` reads, in several files where it is large) or, where adapters are trained, these
@@ -34,10 +38,12 @@ export const OPTIMIZER = 'optimizer.safetensors';
  * Random numbers need no state of their own: each is made from the seed, the step and the batch. Returns its folder.
  */
 export async function saveCheckpoint({ dir, every, keep = 2 }: CheckpointOptions, snapshot: Snapshot): Promise<string> {
-  const { plan, step, state, order, replay, loop, told } = snapshot;
+  const { plan, step, state, order, replay, loop, hooks, told } = snapshot;
   const target = await writeFolder(dir, nameOf(step), async folder => {
     const adapters = await writeWeights(plan.model, folder, loop.remembered);
     await writeSlots(join(folder, OPTIMIZER), state);
+    const kept = hooks?.tensors ?? [];
+    if (kept.length > 0) await writeTensors(join(folder, HOOKS), kept, index => kept[index]!.values());
     const files: Record<string, string> = {};
     for (const file of await filesIn(folder)) files[file] = await hashFile(join(folder, file));
     const { batchSize, accumulate, steps, epochs, learningRate, clip, shuffle, seed, name, scheduleName, shaping } = plan;
@@ -48,6 +54,7 @@ export async function saveCheckpoint({ dir, every, keep = 2 }: CheckpointOptions
       order,
       replay,
       loop,
+      hooks: hooks && { json: hooks.json, about: plan.hooks.about },
       ...told,
       settings: { ...chosen, packing, bucket, shuffleBuffer, saving: { every, keep } },
       optimizer: { name: plan.optimizer.name, settings: plan.optimizer.settings, updates: state.updates },

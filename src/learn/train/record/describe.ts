@@ -5,7 +5,8 @@ import type { Parameter } from '../../../base/core/index.js';
 import type { Row } from '../../../prepare/data/index.js';
 import { get, type Template } from '../../../prepare/templates/index.js';
 import type { Adapter } from '../../models/index.js';
-import type { Hooks } from '../hooks.js';
+import { partsOf } from '../combine.js';
+import { HOOK_NAMES, type Hooks } from '../hooks.js';
 import type { SftOptions, SftPlan } from '../options.js';
 import { originOf } from '../schedules.js';
 import type { TrainableModel, TrainRow } from '../types.js';
@@ -58,12 +59,16 @@ export function tasksOf(rows: AnyRows | RowsByTask): [task: string, rows: AnyRow
   return Array.isArray(rows) ? [['rows', rows as AnyRows]] : Object.entries(rows as RowsByTask);
 }
 
-/** SHA-256 of the text of every hook; what it closes over is not in it. */
+/** SHA-256 of the text of every hook, and of what hooks say of themselves; what they close over is not in it. */
 export function hookTexts(hooks: Hooks): Record<string, string> {
   const found: Record<string, string> = {};
+  const parts = partsOf(hooks);
   // Hooks may be methods of a class.
-  for (const name of ['onStart', 'onStep', 'onEval', 'onSample', 'onCheckpoint', 'onStop', 'loss', 'objective'] as const)
-    if (typeof hooks[name] === 'function') found[name] = sha256(String(hooks[name]));
+  for (const name of HOOK_NAMES) {
+    const texts = parts.filter(part => typeof part[name] === 'function').map(part => String(part[name]));
+    if (texts.length > 0) found[name] = sha256(texts.join('\0'));
+  }
+  if (hooks.about) found.about = sha256(JSON.stringify(hooks.about));
   return found;
 }
 
@@ -92,9 +97,9 @@ function plainOptions(options: SftOptions, hashes: RecordHashes): Record<string,
       schedule:
         typeof schedule === 'function' ? { $given: 'schedule', ...originOf(schedule), sha256: hashes.schedule } : schedule,
     }),
-    ...(hashes.hooks && { hooks: { $given: 'hooks', names: Object.keys(hashes.hooks) } }),
+    ...(hashes.hooks && { hooks: { $given: 'hooks', names: Object.keys(hashes.hooks).filter(name => name !== 'about') } }),
     ...(evaluate && { evaluate: { ...(toPlain({ ...evaluate, rows: 0 }) as object), rows: heldOut(evaluate.rows, hashes) } }),
-    ...(replay && { replay: { share: replay.share, rows: heldRows(replay.rows, hashes.replay!) } }),
+    ...(replay && { replay: { ...replay, rows: heldRows(replay.rows, hashes.replay!) } }),
     ...(toPlain(settings) as object),
   };
 }
@@ -124,7 +129,7 @@ function heldTemplate(template: Template, hash: string): unknown {
 /** The settings of a plan, defaults filled in. */
 function settingsOf(plan: SftPlan): Record<string, unknown> {
   const { model: _m, rows, stream, options, encoding: _e, packed, optimizer, schedule, scheduleName, ...rest } = plan;
-  const { replay, freeze: _f, hooks: _h, heldOut: _o, shaping, checkpoint, record: _r, ...settings } = rest;
+  const { replay, freeze: _f, hooks, heldOut: _o, shaping, checkpoint, record: _r, ...settings } = rest;
   const { tokenizer, template, maxLength, evaluate } = options;
   return {
     ...(stream ? { streamed: true } : { rows: rows.length }),
@@ -135,6 +140,7 @@ function settingsOf(plan: SftPlan): Record<string, unknown> {
     optimizer: { name: optimizer.name, ...(toPlain(optimizer.settings) as object) },
     ...(scheduleName ?? { schedule: toPlain(originOf(schedule)) ?? 'a function' }),
     ...(replay && { replay: { share: replay.share, rows: replay.rows.length } }),
+    ...(hooks.about && { hooks: toPlain(hooks.about) }),
     ...(evaluate && { evaluate: toPlain({ ...evaluate, rows: undefined }) }),
     ...(checkpoint && { checkpoint: toPlain(checkpoint) }),
     ...(toPlain({ ...settings, ...shaping, record: undefined }) as object),

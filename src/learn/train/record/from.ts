@@ -4,6 +4,7 @@ import { BadInput } from '../../../base/core/index.js';
 import type { Row } from '../../../prepare/data/index.js';
 import { fromJinja, get, type Template } from '../../../prepare/templates/index.js';
 import { Tokenizer } from '../../../prepare/tokens/index.js';
+import { oneOf } from '../combine.js';
 import type { SftOptions } from '../options.js';
 import { constant, cosine, inverseSqrt, linear, polynomial, type Schedule, type ScheduleName, wsd } from '../schedules.js';
 import type { TrainRow } from '../types.js';
@@ -147,7 +148,7 @@ export function differences({ record }: RecordedRun, options: SftOptions, given:
   const same = (found: string | undefined, recorded: string | undefined) => recorded === undefined || found === recorded;
   const tasks = Object.fromEntries(evaluate ? tasksOf(evaluate.rows) : []);
   const hashOf = (part: readonly (Row | TrainRow)[] | undefined) => part && hashRows(part);
-  const texts = hookTexts(hooks ?? {});
+  const texts = hookTexts(oneOf(hooks));
   const asked = (key: string) => given.some(one => one.key === key || one.key.startsWith(`${key}.`));
   return [
     typeof rows === 'function' || same(hashOf(rows), hashes.rows) || 'rows',

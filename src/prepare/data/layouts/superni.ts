@@ -11,7 +11,7 @@ const SETS = [
 /**
  * Super-NaturalInstructions (Wang et al. 2022) task files: {Definition, "Positive Examples", Instances}. Each instance is a row of
  * the task the file is named after: the definition (with examples, by `options.superni`) is the instruction, the first of its
- * outputs the answer; all of them are in `meta.references`.
+ * outputs the answer; all of them are in `meta.references`, the task's categories in `meta.categories`.
  */
 export const superni: Layout = {
   name: 'superni',
@@ -25,6 +25,7 @@ export const superni: Layout = {
     const options = context.options.superni ?? {};
     const instruction = instruct(definition.join('\n').trim(), value, options);
     const task = taskName(context);
+    const categories = [own(value, 'Categories')].flat().filter(name => typeof name === 'string');
     const out: Converted[] = [];
     for (const [key, split] of SETS) {
       const list = own(value, key);
@@ -32,7 +33,7 @@ export const superni: Layout = {
       if (!Array.isArray(list)) return malformed(key, `"${key}" is not a list`, 'an array of instances', describe(list));
       for (const [i, instance] of list.entries()) {
         if (out.length >= (options.instances ?? Number.POSITIVE_INFINITY)) break;
-        out.push(instanceRow(instance, `${key}[${i}]`, { instruction, task, split }));
+        out.push(instanceRow(instance, `${key}[${i}]`, { instruction, task, split, categories }));
       }
     }
     return out.length ? out : unusable('the task has no instances');
@@ -43,9 +44,10 @@ interface Shared {
   instruction: string;
   task: string | undefined;
   split: string | undefined;
+  categories: string[];
 }
 
-function instanceRow(instance: unknown, at: string, { instruction, task, split }: Shared): Converted {
+function instanceRow(instance: unknown, at: string, { instruction, task, split, categories }: Shared): Converted {
   if (!isObject(instance)) return malformed(at, 'an instance is not an object', '{"input", "output"}', describe(instance));
   const input = own(instance, 'input');
   if (typeof input !== 'string') return malformed(`${at}.input`, '"input" is not text', 'a string', describe(input));
@@ -60,7 +62,12 @@ function instanceRow(instance: unknown, at: string, { instruction, task, split }
       { role: 'user', content: instruction, ...(input === '' ? {} : { input }) },
       { role: 'assistant', content: answer },
     ],
-    meta: { references, ...(typeof id === 'string' ? { id } : {}), ...(split ? { split } : {}) },
+    meta: {
+      references,
+      ...(typeof id === 'string' ? { id } : {}),
+      ...(split ? { split } : {}),
+      ...(categories.length ? { categories } : {}),
+    },
   };
   if (task !== undefined) row.task = task;
   return { kind: 'row', row };

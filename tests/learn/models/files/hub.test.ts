@@ -93,7 +93,7 @@ it('broken and silent connections are taken up where they ended, whatever the se
     dir = await bring({ cacheDir: await mkdtemp(join(folder, 'stall-')), idleSeconds: 0.3 });
     expect(await readFile(join(dir, 'model.safetensors'))).toEqual(files['model.safetensors']);
   }
-}, 20_000);
+});
 
 it('wrong bytes never get a name: once they are fetched again, twice it is an error and nothing is left', async () => {
   hub = await modelHub(REPOSITORY, files);
@@ -109,7 +109,7 @@ it('wrong bytes never get a name: once they are fetched again, twice it is an er
     hub.lie = lie;
     await expect(bring({ cacheDir: await mkdtemp(join(folder, 'lie-')) })).rejects.toThrow(/broke off|not the file/);
   }
-}, 20_000);
+});
 
 it('the token goes to the hub alone; without it the error says what to do', async () => {
   hub = await modelHub(REPOSITORY, files, { token: 'secret', gated: true });

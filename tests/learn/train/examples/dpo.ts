@@ -31,14 +31,12 @@ export function dpo({ pairs, beta = 0.1, model, reference = model, ...options }:
   const base = new Map<train.TrainRow, number>();
 
   const hooks: train.Hooks = {
-    ...options.hooks,
-    onStart: async context => {
+    onStart: () => {
       for (const row of rows) {
         const [losses] = reference.tokenLosses({ ids: [row.ids], segmentIds: [row.segmentIds] });
         const terms = losses!.map((loss, i) => (row.labels[i] === -100 || Number.isNaN(loss) ? 0 : sign(row, i) * loss));
         base.set(row, -terms.reduce((a, b) => a + b, 0));
       }
-      await options.hooks?.onStart?.(context);
     },
     objective(pass, { rows, tokens }) {
       const logits = pass.logits();
@@ -52,7 +50,7 @@ export function dpo({ pairs, beta = 0.1, model, reference = model, ...options }:
       return { numerator: tf.sum(tf.softplus(tf.neg(margins))) as tf.Scalar, denominator: rows.length };
     },
   };
-  return train.sft({ ...options, model, rows, hooks });
+  return train.sft({ ...options, model, rows, hooks: [hooks, ...[options.hooks ?? []].flat()] });
 }
 
 function sign({ segmentIds }: train.TrainRow, at: number): number {

@@ -1,0 +1,2 @@
+export { check, judge, references } from './check.js';
+export { numberWord, readNumber } from './numbers.js';

@@ -1,0 +1,14 @@
+export { type BootstrapInterval, type BootstrapOptions, bootstrap, type SeedByItem } from './bootstrap.js';
+export { minimumDetectableEffect } from './power.js';
+export {
+  FEWEST_SEEDS,
+  holm,
+  type Interval,
+  type PairedOptions,
+  type PairedTest,
+  pairedT,
+  type SignTest,
+  signTest,
+  tInterval,
+} from './seeds.js';
+export { studentCdf, studentP, studentQuantile } from './student.js';

@@ -1,0 +1,47 @@
+import { BadInput, quote } from '../../base/core/index.js';
+import type { Metrics, Outcome } from './records.js';
+
+/** Results of one trial at most: longer series belong into its folder or into reports. */
+const MOST = 10_000;
+/** Characters of a word among them. */
+const LONGEST = 10_000;
+
+/**
+ * What a trial returned as flat metrics: nested names are joined by dots; NaN and infinities, which JSON has not, stand apart.
+ * @throws BadInput for what cannot be written down
+ */
+export function checkMetrics(returned: unknown): Pick<Outcome, 'metrics' | 'nonFinite'> {
+  if (!isPlain(returned))
+    throw new BadInput({
+      problem: 'the trial returned no metrics',
+      expected: 'an object of numbers, e.g. { accuracy: 0.9 }',
+      found: returned === undefined ? 'undefined' : Array.isArray(returned) ? 'a list' : quote(returned),
+      fix: 'return an object from the trial',
+    });
+  const metrics: Metrics = {};
+  const nonFinite: NonNullable<Outcome['nonFinite']> = {};
+  let count = 0;
+  const add = (name: string, value: unknown) => {
+    if (++count > MOST) throw new BadInput({ problem: `the trial returned more than ${MOST} metrics` });
+    if (typeof value === 'number' && !Number.isFinite(value)) nonFinite[name] = String(value) as 'NaN';
+    else if (value === null || ['number', 'boolean'].includes(typeof value)) metrics[name] = value as number;
+    else if (typeof value === 'string' && value.length <= LONGEST) metrics[name] = value;
+    else if (isPlain(value)) for (const [key, item] of Object.entries(value)) add(`${name}.${key}`, item);
+    else
+      throw new BadInput({
+        problem: 'the trial returned something that is no metric',
+        where: { key: name },
+        expected: 'a number, a boolean, a short text, null, or a plain object of these',
+        found: typeof value === 'object' ? (Array.isArray(value) ? 'a list' : 'an object of a class') : `a ${typeof value}`,
+        fix: 'write long things into the folder of the trial, and series through report()',
+      });
+  };
+  for (const [key, value] of Object.entries(returned)) add(key, value);
+  return { metrics, ...(Object.keys(nonFinite).length > 0 ? { nonFinite } : {}) };
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
