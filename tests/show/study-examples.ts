@@ -4,7 +4,9 @@ import {
   diversity,
   drift,
   type Figure,
+  forgettingReport,
   generations,
+  intervals,
   klForgetting,
   margins,
   rewards,
@@ -151,6 +153,27 @@ export function studies(): Record<string, Figure> {
     tradeOff: tradeOff(ways),
     klForgetting: klForgetting(states),
     drift: drift(driftRows()),
+    intervals: intervals({
+      title: 'The tuned model among its baselines',
+      unit: 'share',
+      rows: [
+        { label: 'tuned', value: 0.81, low: 0.75, high: 0.86, strong: true },
+        { label: 'base, four examples in the prompt', value: 0.34, low: 0.28, high: 0.41 },
+        { label: 'majority', value: 0.12, low: 0.08, high: 0.17 },
+        { label: 'copied input', value: 0.05, low: 0.03, high: 0.09 },
+      ],
+    }),
+    forgettingReport: forgettingReport({
+      sentences: ['It learned the new tasks and lost a third of the facts.'],
+      gained: [{ label: 'paraphrase', before: 0, after: 0.8, unit: 'share', better: 'higher' }],
+      lost: [{ label: 'loss on base text', before: 1.6, after: 2.4, unit: 'nats per token', better: 'lower' }],
+      kl: [
+        { on: 'what the base says to new tasks', kl: 1.9 },
+        { on: 'base text', kl: 0.6 },
+      ],
+      drift: driftRows().map(row => ({ ...row, rank: 9, side: 96 })),
+      cka: [1, 0.98, 0.9, 0.71].map((cka, layer) => ({ layer, cka })),
+    }),
     diversity: diversity([curve('new inputs', 0.98, 2), curve('paraphrase', 0.9, 14), curve('new skill', 0.45, 120)], {
       share: true,
     }),
