@@ -51,6 +51,10 @@ const told = new Map<string, number>();
 function knock(): void {
   sentAt = performance.now();
   computedAtPing = mainThread()?.computed;
+  ask();
+}
+
+function ask(): void {
   parentPort!.postMessage({ interrupt: Atomics.load(shared, WANTED), ping: ++ping } satisfies Knock);
 }
 
@@ -94,6 +98,8 @@ function check(): void {
     confirming = over;
     knock();
   } else if (now - sentAt >= PATIENCE && !starved()) force();
+  // What is stopped is whatever runs next: where the main thread has just become idle, that was the reading of the message.
+  else if (stops > 0) ask();
 }
 
 /** Whether a cell runs that nobody interrupted. */

@@ -19,6 +19,12 @@ writeFileSync(
 const [native] = noJupyter ? [] : await usable('native');
 const backend = native?.here ? 'native' : 'cpu';
 
+/** A chain that ends in the moment it is stopped: what is stopped then may be the kernel itself, as it reads what it is told. */
+const TICKS = {
+  code: `await sleep(5); let ticks = 0; const tick = () => { ticks++; process.nextTick(tick); }; console.log('go'); tick(); await never;`,
+  ...cut,
+};
+
 const steps = {
   define: {
     code: `import { execSync, spawn } from 'node:child_process';
@@ -53,11 +59,12 @@ const gone = (pid: number) => { try { process.kill(pid, 0); return false } catch
     ...cut,
   },
   immediatesStopped: { code: 'const seen = turns; await sleep(60); [seen > 0, turns === seen]' },
-  ticks: {
-    code: `await sleep(5); let ticks = 0; const tick = () => { ticks++; process.nextTick(tick); }; console.log('go'); tick(); await never;`,
-    ...cut,
-  },
+  ticks: TICKS,
   ticksStopped: { code: 'const seenTicks = ticks; await sleep(60); [seenTicks > 0, ticks === seenTicks]' },
+  ticks2: TICKS,
+  ticks3: TICKS,
+  ticks4: TICKS,
+  ticks5: TICKS,
   otherContext: { code: `await sleep(5); console.log('go'); vm.runInNewContext('while (true) {}');`, ...cut },
   regex: { code: `console.log('go'); /^(a+)+$/.test('a'.repeat(60) + 'b');`, ...cut },
   printing: { code: `console.log('go'); while (true) console.log('line', n++);`, ...cut },
