@@ -27,7 +27,12 @@ function distance(a: string, b: string): number {
 export function refuseUnknown(where: string, options: object, known: readonly string[]): void {
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
-    const near = nearest(key, known);
+    const near =
+      // As Python writes it: batch_size.
+      known.find(name => name.toLowerCase() === key.toLowerCase().replaceAll(/[_-]/g, '')) ??
+      nearest(key, known) ??
+      // Another library's longer name: warmup_steps.
+      known.find(name => name.startsWith(key.slice(0, 4)));
     throw new BadInput({
       problem: `${where} has no option "${key}"`,
       where: { key },

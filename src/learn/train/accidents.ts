@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BadInput, type Parameter, quote, TunebookError } from '../../base/core/index.js';
+import { BadInput, type Parameter, quote, refuseUnknown, TunebookError } from '../../base/core/index.js';
 import { sumsOfSquares } from '../../base/ops/index.js';
-import { checkNumber, refuseUnknown } from './check.js';
+import { checkNumber } from './check.js';
 import type { OptimizerMemory } from './optimizer-memory.js';
 import { nameRows, type ShowRowOptions, showRow } from './row-text.js';
 import type { TrainRow } from './types.js';

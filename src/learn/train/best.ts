@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { BadInput, quote, writeFileAtomic } from '../../base/core/index.js';
-import { checkNumber, refuseUnknown } from './check.js';
+import { BadInput, quote, refuseUnknown, writeFileAtomic } from '../../base/core/index.js';
+import { checkNumber } from './check.js';
 import { writeFolder, writeWeights } from './checkpoints/index.js';
 import type { EvalResult } from './hooks.js';
 import type { TrainableModel } from './types.js';

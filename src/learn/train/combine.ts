@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BadInput, quote } from '../../base/core/index.js';
+import { BadInput, quote, refuseUnknown } from '../../base/core/index.js';
 import { HOOK_NAMES, type HookState, type Hooks, type SavedHookState } from './hooks.js';
 
 const PARTS = new WeakMap<Hooks, readonly Hooks[]>();
@@ -84,14 +84,7 @@ export function oneOf(given: Hooks | readonly Hooks[] | undefined): Hooks {
         found: quote(hooks ?? null),
         fix: 'write hooks: [train.l2sp({ strength: 0.1 }), { onStep: report => … }]',
       });
-    const unknown = Object.keys(hooks).find(key => !known.includes(key));
-    if (unknown !== undefined)
-      throw new BadInput({
-        problem: `hooks has no option "${unknown}"`,
-        where: { key: unknown },
-        expected: `one of ${known.join(', ')}`,
-        fix: 'leave it out',
-      });
+    refuseUnknown('hooks', hooks, known);
   }
   return combine(...list);
 }

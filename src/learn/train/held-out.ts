@@ -1,7 +1,7 @@
-import { BadInput, quote } from '../../base/core/index.js';
+import { BadInput, quote, refuseUnknown } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import { batchOf, type Tokenizer } from '../../prepare/tokens/index.js';
-import { checkNumber, refuseUnknown } from './check.js';
+import { checkNumber } from './check.js';
 import { prepare, type RowOptions } from './rows.js';
 import { isSeq2Seq, type TrainableModel, type TrainRow } from './types.js';
 

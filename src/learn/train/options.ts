@@ -1,4 +1,4 @@
-import { BadInput, quote } from '../../base/core/index.js';
+import { BadInput, quote, refuseUnknown } from '../../base/core/index.js';
 import type { Row, ShareOptions } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import {
@@ -11,7 +11,7 @@ import {
 } from '../../prepare/tokens/index.js';
 import { checkNonFinite, type NonFiniteOptions, type NonFinitePolicy } from './accidents.js';
 import { type BestOptions, checkBest, type StopEarlyOptions } from './best.js';
-import { checkNumber, refuseUnknown } from './check.js';
+import { checkNumber } from './check.js';
 import type { CheckpointOptions } from './checkpoints/index.js';
 import { checkLoss, chooseOptimizer, chooseSchedule } from './choices.js';
 import { oneOf } from './combine.js';

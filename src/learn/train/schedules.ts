@@ -1,5 +1,5 @@
-import { BadInput, quote } from '../../base/core/index.js';
-import { checkNumber, refuseUnknown } from './check.js';
+import { BadInput, quote, refuseUnknown } from '../../base/core/index.js';
+import { checkNumber } from './check.js';
 
 /**
  * A learning-rate schedule: the factor on the learning rate at optimizer step `step` (0 is the first) of `total`.

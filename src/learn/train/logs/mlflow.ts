@@ -1,5 +1,5 @@
-import { BadInput, quote } from '../../../base/core/index.js';
-import { checkNumber, refuseUnknown } from '../check.js';
+import { BadInput, quote, refuseUnknown } from '../../../base/core/index.js';
+import { checkNumber } from '../check.js';
 import { flat } from './flat.js';
 import { type RunAbout, type RunEnd, type RunLogger, scalars } from './logger.js';
 import { MlflowServer, Refused } from './mlflow-server.js';

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../../base/core/index.js';
+import { refuseUnknown } from '../../../base/core/index.js';
 import { createParameter } from '../../models/index.js';
-import { checkNumber, refuseUnknown } from '../check.js';
+import { checkNumber } from '../check.js';
 import type { Optimizer, OptimizerState } from '../types.js';
 import { countLayers, GROUP_OPTIONS, type GroupOptions, treatments } from './groups.js';
 import { average, shrinkBy, subtractFrom } from './in-place.js';

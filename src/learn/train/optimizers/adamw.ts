@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../../base/core/index.js';
-import { checkNumber, refuseUnknown } from '../check.js';
+import { refuseUnknown } from '../../../base/core/index.js';
+import { checkNumber } from '../check.js';
 import type { Optimizer, OptimizerState, UpdateOptions } from '../types.js';
 import { nativeAdamW } from './adamw-native.js';
 import type { AdamWSettings } from './adamw-settings.js';

@@ -1,5 +1,5 @@
-import { BadInput, type Parameter, quote } from '../../../base/core/index.js';
-import { checkNumber, refuseUnknown } from '../check.js';
+import { BadInput, type Parameter, quote, refuseUnknown } from '../../../base/core/index.js';
+import { checkNumber } from '../check.js';
 import { isMatch, matching, matchText, type WeightMatch } from '../match.js';
 
 /** Weights that are treated otherwise than the rest. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkNumber, refuseUnknown } from '../check.js';
+import { refuseUnknown } from '../../../base/core/index.js';
+import { checkNumber } from '../check.js';
 import type { Optimizer } from '../types.js';
 import { countLayers, GROUP_OPTIONS, type GroupOptions, treatments } from './groups.js';
 import { average, shrink, subtractFrom } from './in-place.js';

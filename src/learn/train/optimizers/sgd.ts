@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { native } from '../../../base/backend/index.js';
-import { BadInput, type Parameter } from '../../../base/core/index.js';
-import { checkNumber, refuseUnknown } from '../check.js';
+import { BadInput, type Parameter, refuseUnknown } from '../../../base/core/index.js';
+import { checkNumber } from '../check.js';
 import type { Optimizer, OptimizerState } from '../types.js';
 import { countLayers, GROUP_OPTIONS, type GroupOptions, treatments } from './groups.js';
 import { handles, subtractFrom } from './in-place.js';

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { BadInput, quote } from '../../../base/core/index.js';
-import { refuseUnknown } from '../check.js';
+import { BadInput, quote, refuseUnknown } from '../../../base/core/index.js';
 import { FILES } from './recorder.js';
 import type { RecordOptions } from './types.js';
 

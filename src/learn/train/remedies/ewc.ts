@@ -1,4 +1,5 @@
-import { checkNumber, refuseUnknown } from '../check.js';
+import { refuseUnknown } from '../../../base/core/index.js';
+import { checkNumber } from '../check.js';
 import type { Hooks } from '../hooks.js';
 import { prepare } from '../rows.js';
 import type { TrainRow } from '../types.js';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BadInput, quote } from '../../../base/core/index.js';
+import { BadInput, quote, refuseUnknown } from '../../../base/core/index.js';
 import { gatherRows } from '../../../base/ops/index.js';
 import { batchOf } from '../../../prepare/tokens/index.js';
 import {
@@ -12,7 +12,7 @@ import {
   softcapOf,
   withValue,
 } from '../../models/index.js';
-import { checkNumber, refuseUnknown } from '../check.js';
+import { checkNumber } from '../check.js';
 import type { HookContext, Hooks, LossContext } from '../hooks.js';
 import { isSeq2Seq, type TrainableModel } from '../types.js';
 import { KeptWeights } from './kept.js';
