@@ -12,8 +12,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     // Against hanging only: a busy machine is slow, not broken.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     // What is waited for comes in a moment, or late on a busy machine; vitest would give up after one second.
     expect: { poll: { timeout: 60_000 } },
     // Runs of tests leave no records, but those that ask for one.

@@ -1,10 +1,11 @@
-// npm run bench -- evaluate: scoring many short prompts, as `evaluate.score` does it, beside transformers' generate.
+// npm run bench -- evaluate: scoring many short prompts, and such behind common examples, as `evaluate.score` does it, beside transformers'
+// generate; and the latter with the examples computed once beside every prompt in full.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { builtDist } from './built.mjs';
-import { median, spread, table } from './numbers.mjs';
+import { median, spread, sum, table } from './numbers.mjs';
 import { peerPython, root, worker } from './peer.mjs';
 import { describeShape, SHAPES } from './shapes.mjs';
 import { BadUsage, options } from './usage.mjs';
@@ -16,6 +17,7 @@ export async function benchEvaluate(args) {
     prompts: { type: 'string', default: '400' },
     tokens: { type: 'string', default: '24' },
     batch: { type: 'string', default: '50' },
+    shots: { type: 'string', default: '8' },
     repeats: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '3' },
     shape: { type: 'string', default: 'small' },
@@ -26,13 +28,14 @@ export async function benchEvaluate(args) {
     dist: { type: 'string' },
   });
   const [prompts, newTokens, batch, repeats, rounds] = ['prompts', 'tokens', 'batch', 'repeats', 'rounds'].map(number);
+  const shots = values.shots === '0' ? 0 : number('shots');
   const shape = SHAPES[values.shape];
   if (!shape) throw new BadUsage(`--shape is one of ${Object.keys(SHAPES).join(', ')}, found "${values.shape}"`);
   const python = values['no-peer'] ? undefined : peerPython(values.python);
   const tunebook = join(builtDist(values.dist), 'index.js');
   const work = join(root, '.cache', `bench-evaluate-${process.pid}`);
   try {
-    const job = await prepare(work, { tunebook, shape, prompts });
+    const job = await prepare(work, { tunebook, shape, prompts, shots });
     Object.assign(job, { backend: values.backend, newTokens, batch, repeats, threads: availableParallelism() });
     const file = join(work, 'job.json');
     await writeFile(file, JSON.stringify(job));
@@ -46,7 +49,8 @@ export async function benchEvaluate(args) {
         const [program, script] = sides[side];
         const result = await worker(program, [join(root, 'bench', script), file], { OMP_NUM_THREADS: String(job.threads) });
         results[side].push(result);
-        console.error(`round ${round + 1}/${rounds} ${side}: ${(median(result.ms) / 1000).toFixed(2)} s`);
+        const seconds = result.cases.map(({ name, ms }) => `${name} ${(median(ms) / 1000).toFixed(2)} s`);
+        console.error(`round ${round + 1}/${rounds} ${side}: ${seconds.join(', ')}`);
       }
     const report = summarise(job, shape, results);
     console.log(report.text);
@@ -57,7 +61,7 @@ export async function benchEvaluate(args) {
 }
 
 /** Rows of the kind that tasks are made of, a tokenizer made for them and a model with random weights, which hardly ever stops early. */
-async function prepare(work, { tunebook, shape, prompts }) {
+async function prepare(work, { tunebook, shape, prompts, shots }) {
   const { backend, models, Random, templates, tokens } = await import(pathToFileURL(tunebook));
   const random = new Random('bench/evaluate');
   const words = ['bee', 'bread', 'pen', 'pig', 'tree', 'boat', 'oslo', 'tom', 'anna', 'rain', 'stone', 'lamp', 'blue', 'old'];
@@ -91,35 +95,71 @@ async function prepare(work, { tunebook, shape, prompts }) {
   await mkdir(folder, { recursive: true });
   await model.save(folder);
   await tokenizer.save(folder);
+  const layerWeights = sum(model.linearModules().map(({ inFeatures, outFeatures }) => inFeatures * outFeatures));
   model.dispose();
-  const encoded = rows.map(({ messages }) => tokens.encodePrompt(messages.slice(0, 1), { tokenizer, template }));
-  return { tunebook, model: folder, template: TEMPLATE, rows, prompts: encoded, stopIds: tokens.stopIds(template, tokenizer) };
+  const examples = rows.slice(0, shots).flatMap(({ messages }) => messages);
+  // Prompts behind examples are longer: a quarter as many.
+  const behind = rows.slice(shots, shots + Math.ceil(rows.length / 4)).map(row => ({ messages: [...examples, ...row.messages] }));
+  const cases = [{ name: 'plain', rows, shots: 0 }, ...(shots > 0 ? [{ name: `${shots} shots`, rows: behind, shots }] : [])];
+  for (const one of cases)
+    one.prompts = one.rows.map(({ messages }) => tokens.encodePrompt(messages.slice(0, -1), { tokenizer, template }));
+  return { tunebook, model: folder, template: TEMPLATE, cases, stopIds: tokens.stopIds(template, tokenizer), layerWeights };
 }
 
 function summarise(job, shape, { ours, peer }) {
-  const perSecond = ({ ms }) => (job.rows.length * 1000) / median(ms);
-  const lengths = job.prompts.map(prompt => prompt.length);
-  const line = results => [
-    results[0].engine,
-    spread(results.map(perSecond), 1),
-    spread(
-      results.map(({ ms }) => median(ms) / 1000),
-      2,
-    ),
-    spread(results.map(({ peakBytes }) => peakBytes / 1e6)),
-  ];
   const lines = [
-    `${describeShape(shape)}, random weights, float32, greedy; ${job.rows.length} prompts of ${Math.min(...lengths)}–${Math.max(...lengths)} tokens, at most ${job.newTokens} new ones, ${job.batch} at a time`,
+    `${describeShape(shape)}, random weights, float32, greedy; at most ${job.newTokens} new tokens, ${job.batch} prompts at a time`,
     `${cpus()[0]?.model ?? 'unknown processor'}, ${job.threads} threads, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`,
-    '',
-    table([['', 'prompts/s', 's', 'peak MB'], line(ours), ...(peer.length ? [line(peer)] : [])]),
   ];
-  if (!peer.length) return { text: lines.join('\n'), summary: {} };
-  const ratios = ours.map((result, i) => perSecond(result) / perSecond(peer[i]));
-  const same = ours[0].texts.filter((text, i) => text === peer[0].texts[i]).length / job.rows.length;
+  const summary = {};
+  job.cases.forEach(({ name, prompts, shots }, at) => {
+    const lengths = prompts.map(prompt => prompt.length);
+    const flop = 2 * job.layerWeights * (sum(lengths) + prompts.length * job.newTokens);
+    const line = (label, results, of) => [
+      label,
+      spread(
+        results.map(result => (prompts.length * 1000) / median(of(result))),
+        1,
+      ),
+      spread(
+        results.map(result => median(of(result)) / 1000),
+        2,
+      ),
+      spread(results.map(result => (flop / 1e6 / median(of(result)) / ours[0].matmul) * 100)),
+    ];
+    const ms = result => result.cases[at].ms;
+    const wholeMs = result => result.cases[at].wholeMs;
+    const ratios = (above, below) => above.map((value, i) => median(value) / median(below[i]));
+    const same = (a, b) => (a.filter((text, i) => text === b[i]).length / a.length) * 100;
+    lines.push(
+      '',
+      `${name}: ${prompts.length} prompts of ${Math.min(...lengths)}–${Math.max(...lengths)} tokens`,
+      '',
+      table([
+        ['', 'prompts/s', 's', '% of matmul speed'],
+        line(ours[0].engine, ours, ms),
+        ...(shots > 0 ? [line('  every prompt in full', ours, wholeMs)] : []),
+        ...(peer.length ? [line(peer[0].engine, peer, ms)] : []),
+      ]),
+      '',
+    );
+    const { texts, wholeTexts } = ours[0].cases[at];
+    if (shots > 0) {
+      const gain = ratios(ours.map(wholeMs), ours.map(ms));
+      lines.push(`cached / in full: ${spread(gain, 2)}; answers that are equal: ${same(texts, wholeTexts).toFixed(1)} %`);
+      summary[`${name} cached`] = gain;
+    }
+    if (peer.length) {
+      const won = ratios(peer.map(ms), ours.map(ms));
+      const equal = same(texts, peer[0].cases[at].texts);
+      lines.push(`ours / transformers: ${spread(won, 2)} (asked: at least 1.0); answers that are equal: ${equal.toFixed(1)} %`);
+      summary[name] = { ratios: won, same: equal / 100 };
+    }
+  });
+  const peak = results => spread(results.map(({ peakBytes }) => peakBytes / 1e6));
+  lines.push('', `peak MB: ours ${peak(ours)}${peer.length ? `, transformers ${peak(peer)}` : ''}`);
   lines.push(
-    '',
-    `ours / transformers: ${spread(ratios, 2)} (asked: at least 1.0); answers that are equal: ${(same * 100).toFixed(1)} %`,
+    '% of matmul speed: products of all prompts in full and all new tokens; what is cached is counted as if it were computed',
   );
-  return { text: lines.join('\n'), summary: { ratios, same } };
+  return { text: lines.join('\n'), summary };
 }

@@ -46,11 +46,14 @@ def answers(prompts):
     return texts
 
 
-answers(job["prompts"][: job["batch"]])
-ms, texts = [], None
-for _ in range(job["repeats"]):
-    start = time.perf_counter()
-    texts = answers(job["prompts"])
-    ms.append(1000 * (time.perf_counter() - start))
+cases = []
+for case in job["cases"]:
+    answers(case["prompts"][: job["batch"]])
+    ms, texts = [], None
+    for _ in range(job["repeats"]):
+        start = time.perf_counter()
+        texts = answers(case["prompts"])
+        ms.append(1000 * (time.perf_counter() - start))
+    cases.append({"name": case["name"], "ms": ms, "texts": texts})
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"engine": f"transformers {transformers.__version__}", "ms": ms, "texts": texts, "peakBytes": peak}))
+print(json.dumps({"engine": f"transformers {transformers.__version__}", "cases": cases, "peakBytes": peak}))

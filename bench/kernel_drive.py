@@ -1,8 +1,8 @@
 """Worker: python kernel_drive.py job.json. One new kernel through jupyter_client; prints what it took as one line of JSON.
 
-Job: {"kernel", "trivial", "fresh" (with "{i}" for a number), "complete": {"code", "cursor"}, "repeats", "cells": [{"name", "code"}]}. Times are milliseconds as a front
-end sees them: from sending a request until its reply and the kernel's idle have both come. A cell that prints "ms: NUMBER"
-is timed by that number, from inside.
+Job: {"kernel", "trivial", "fresh" (with "{i}" for a number), "complete": {"code", "before" (likewise), "expect"}, "repeats",
+"cells": [{"name", "code"}]}. Times are milliseconds as a front end sees them: from sending a request until its reply and the
+kernel's idle have both come. A cell that prints "ms: NUMBER" is timed by that number, from inside.
 """
 
 import json
@@ -86,9 +86,16 @@ try:
     result["cell"] = [timed(lambda: client.execute(job["trivial"]))[0] for _ in range(job["repeats"])]
     result["fresh"] = [timed(lambda: client.execute(job["fresh"].replace("{i}", str(i))))[0] for i in range(job["repeats"])]
     ask = job["complete"]
-    result["firstCompletion"], reply, _ = timed(lambda: client.complete(ask["code"], ask["cursor"]))
-    result["matches"] = ask["expect"] in " ".join(reply.get("matches", []))
-    result["completion"] = [timed(lambda: client.complete(ask["code"], ask["cursor"]))[0] for _ in range(job["repeats"])]
+
+    def completed(before=""):
+        code = before + ask["code"]
+        took, reply, _ = timed(lambda: client.complete(code, len(code)))
+        result["matches"] = result.get("matches", True) and ask["expect"] in " ".join(reply.get("matches", []))
+        return took
+
+    result["firstCompletion"] = completed()
+    result["completion"] = [completed() for _ in range(job["repeats"])]
+    result["freshCompletion"] = [completed(ask["before"].replace("{i}", str(i))) for i in range(job["repeats"])]
     result["cells"] = {}
     for cell in job["cells"]:
         _, reply, text = timed(lambda: client.execute(cell["code"]))

@@ -74,7 +74,8 @@ npm run bench -- trial [options]       a training run of an experiment's size (s
 
 npm run bench -- evaluate [options]    evaluate.score on many short prompts beside transformers' generate
 
-  --prompts N        prompts (default 400)
+  --prompts N        prompts (default 400); a quarter as many behind common examples
+  --shots N          those examples (default 8; 0: none)
   --tokens N         new tokens at most (default 24)
   --batch N          prompts in work at the same time (default 50)
   --shape, --repeats, --rounds, --backend, --python, --no-peer, --dist, --json as above

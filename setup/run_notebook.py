@@ -59,6 +59,9 @@ class Runner:
             self.notebook,
             kernel_name=kernel,
             timeout=timeout,
+            # nbclient's own limits lose a kernel that starts, or outputs that come, late on a busy machine.
+            startup_timeout=180,
+            iopub_timeout=60,
             interrupt_on_timeout=False,
             resources={"metadata": {"path": os.path.dirname(os.path.abspath(source))}},
             on_notebook_start=self.on_start,

@@ -3,7 +3,10 @@
 export default {
   name: 'diversity',
   trial: './rewriting.trial.ts',
-  folder: './sweeps/diversity',
-  grid: { rules: [8, 32, 64, 128, 256, 512, 2048], distribution: ['uniform', 'long-tail'], steps: [400, 1600] },
+  folder: '../../sweeps/diversity',
+  grid: [
+    { rules: [8, 32, 64, 128, 256, 512, 2048], distribution: ['uniform', 'long-tail'], positions: 'learned' },
+    { rules: [64, 512, 2048], distribution: 'uniform', positions: 'rotary' },
+  ],
   seeds: 8,
 };

@@ -7,123 +7,12 @@ export interface CellView {
   file: ts.SourceFile;
   /** Where the cell's text begins in the file. */
   offset: number;
+  /** In which file and line (from 1) a file's text at an offset was written. */
+  writtenAt(file: ts.SourceFile, offset: number): { path: string; line: number };
 }
 
-/** A candidate of a completion as the compiler lists it. */
-export interface Candidate {
-  name: string;
-  /** TypeScript's `ScriptElementKind`. */
-  kind?: string;
-}
-
-/** An item of `_jupyter_types_experimental`, which JupyterLab shows beside the name. Offsets in UTF-16 units. */
-export interface TypedCompletion {
-  text: string;
-  type: string;
-  signature: string;
-  /** First paragraph of the documentation. */
-  documentation: string;
-  start: number;
-  end: number;
-}
-
-/** Signatures and documentation are looked up for this many candidates, best first: each costs about a millisecond. */
-const DESCRIBED = 5;
-const LONGEST_SIGNATURE = 200;
 /** Lines of a declaration that an inspection in detail shows. */
 const DECLARATION_LINES = 60;
-
-// JupyterLab colours these words; the rest it shows as they are.
-const TYPES: Record<string, string> = {
-  method: 'function',
-  'local function': 'function',
-  constructor: 'function',
-  'local class': 'class',
-  'external module name': 'module',
-  var: 'instance',
-  'local var': 'instance',
-  let: 'instance',
-  const: 'instance',
-  getter: 'property',
-  setter: 'property',
-  'primitive type': 'type',
-  parameter: 'param',
-};
-
-/** Kind, signature and documentation of the candidates at `position` of the cell; `start` and `end` bound what they replace. */
-export function describeCandidates(
-  ts: Compiler,
-  { program, file, offset }: CellView,
-  candidates: readonly Candidate[],
-  start: number,
-  end: number,
-): TypedCompletion[] {
-  const checker = program.getTypeChecker();
-  const place = placeOf(ts, file, start + offset);
-  const lookUp = symbolsAt(ts, checker, place);
-  return candidates.map(({ name, kind = '' }, i) => {
-    const found = kind === 'keyword' ? undefined : lookUp(name);
-    const symbol = found && found.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(found) : found;
-    const type = kind === 'alias' ? importedType(ts, symbol) : (TYPES[kind] ?? kind);
-    const described = symbol && i < DESCRIBED;
-    const signature = described ? typeText(ts, checker, symbol, place.node) : '';
-    const documentation = described ? textOf(symbol.getDocumentationComment(checker)).split('\n\n')[0]! : '';
-    return { text: name, type, signature, documentation, start, end };
-  });
-}
-
-/** What an imported name, or one of another cell, stands for. */
-function importedType(ts: Compiler, symbol: ts.Symbol | undefined): string {
-  const { Function: functions, Class, Variable, Enum, Interface, TypeAlias } = ts.SymbolFlags;
-  const kinds: [ts.SymbolFlags, string][] = [
-    [functions, 'function'],
-    [Class, 'class'],
-    [Variable, 'instance'],
-    [Enum, 'enum'],
-    [Interface, 'interface'],
-    [TypeAlias, 'type'],
-  ];
-  return kinds.find(([flag]) => symbol && symbol.flags & flag)?.[1] ?? 'module';
-}
-
-interface Place {
-  node: ts.Node;
-  /** The object of `object.|`. */
-  object?: ts.Expression;
-}
-
-function placeOf(ts: Compiler, file: ts.SourceFile, position: number): Place {
-  // The character before: after `object.` there is nothing yet.
-  const node = deepest(ts, file, position - 1);
-  for (let up: ts.Node | undefined = node; up && up !== file; up = up.parent) {
-    if (ts.isPropertyAccessExpression(up) && position > up.expression.end) return { node, object: up.expression };
-  }
-  return { node };
-}
-
-function symbolsAt(ts: Compiler, checker: ts.TypeChecker, { node, object }: Place): (name: string) => ts.Symbol | undefined {
-  if (object) {
-    const type = checker.getApparentType(checker.getTypeAtLocation(object));
-    return name => checker.getPropertyOfType(type, name);
-  }
-  const any = ts.SymbolFlags.Value | ts.SymbolFlags.Type | ts.SymbolFlags.Namespace | ts.SymbolFlags.Alias;
-  const inScope = new Map(checker.getSymbolsInScope(node, any).map(symbol => [symbol.name, symbol]));
-  return name => inScope.get(name);
-}
-
-function typeText(ts: Compiler, checker: ts.TypeChecker, symbol: ts.Symbol, node: ts.Node): string {
-  if (!(symbol.flags & ts.SymbolFlags.Value)) return '';
-  const type = checker.getTypeOfSymbolAtLocation(symbol, node);
-  const calls = type.getCallSignatures();
-  // Whether each type's name can be reached from here would take most of the time to find out.
-  const anywhere = ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope;
-  const text =
-    calls.length > 0
-      ? checker.signatureToString(calls[0]!, undefined, anywhere)
-      : checker.typeToString(type, undefined, anywhere);
-  const more = calls.length > 1 ? ` (+${calls.length - 1} more)` : '';
-  return (text.length > LONGEST_SIGNATURE ? `${text.slice(0, LONGEST_SIGNATURE)}…` : text) + more;
-}
 
 /** Whether the compiler knows the name at all: of one it does not know it says that it may be anything. */
 export function isKnown({ displayParts, documentation }: QuickInfo): boolean {
@@ -198,7 +87,11 @@ export interface Declaration {
 }
 
 /** The first declaration of what stands at `position` of the cell; undefined for keywords and the like. */
-export function declarationAt(ts: Compiler, { program, file, offset }: CellView, position: number): Declaration | undefined {
+export function declarationAt(
+  ts: Compiler,
+  { program, file, offset, writtenAt }: CellView,
+  position: number,
+): Declaration | undefined {
   const checker = program.getTypeChecker();
   const node = deepest(ts, file, position + offset);
   const found = checker.getSymbolAtLocation(node);
@@ -219,12 +112,12 @@ export function declarationAt(ts: Compiler, { program, file, offset }: CellView,
   const text = [...lines.slice(0, DECLARATION_LINES), ...(lines.length > DECLARATION_LINES ? ['…'] : [])].join('\n');
   // Cells have no file of their own here, and their lines moved when they became declarations.
   const isCell = /\/__cell\w*__\.ts$/.test(source.fileName);
-  const line = source.getLineAndCharacterOfPosition(start).line + 1;
-  return { place: isCell ? 'declared in this notebook' : `${source.fileName}:${line}`, text };
+  const { path, line } = writtenAt(source, start);
+  return { place: isCell ? 'declared in this notebook' : `${path}:${line}`, text };
 }
 
 /** The innermost node that holds the character at `position`. */
-function deepest(ts: Compiler, file: ts.SourceFile, position: number): ts.Node {
+export function deepest(ts: Compiler, file: ts.SourceFile, position: number): ts.Node {
   let node: ts.Node = file;
   for (let next: ts.Node | undefined = file; next; ) {
     node = next;
@@ -234,7 +127,7 @@ function deepest(ts: Compiler, file: ts.SourceFile, position: number): ts.Node {
 }
 
 /** The text, with `{@link name|label}` as its label or name. */
-function textOf(parts: readonly ts.SymbolDisplayPart[] = []): string {
+export function textOf(parts: readonly ts.SymbolDisplayPart[] = []): string {
   const isLabelled = (i: number) => parts[i]!.kind === 'linkName' && parts[i + 1]?.kind === 'linkText';
   return parts
     .filter(({ kind }, i) => kind !== 'link' && !isLabelled(i))

@@ -1,4 +1,5 @@
 import type { ErrorContent } from './channel.js';
+import { alarm } from './inks.js';
 import type { Death } from './process.js';
 
 /** What a front end shows when the process that ran the cell is gone. */
@@ -20,5 +21,5 @@ export function deathReport({ code, signal, onPurpose, outOfMemory }: Death): Er
           ? ['ProcessCrash', 'The process that runs cells could not be started.']
           : ['ProcessCrash', `The process that runs cells ended unexpectedly with exit code ${code}.`];
   const evalue = `${what} ${lost}`;
-  return { ename, evalue, traceback: [`\u001b[31m${ename}\u001b[39m: ${evalue}`] };
+  return { ename, evalue, traceback: [`${alarm(ename)}: ${evalue}`] };
 }

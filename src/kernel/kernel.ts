@@ -24,7 +24,16 @@ const MAX_FAILED_STARTS = 3;
  */
 export class Kernel implements Receiver {
   /** Until {@link attach}: nobody listens yet. */
-  #sockets: Sockets = { publish() {}, reply() {}, ask: () => '', congested: false, close: async () => {} };
+  #sockets: Sockets = {
+    publish() {},
+    reply() {},
+    ask: () => '',
+    congested: false,
+    welcomed: new Promise(() => {}),
+    close: async () => {},
+  };
+  /** A front end has asked for something. */
+  #asked = false;
   readonly #onShutdown: () => void;
   readonly #executor: Executor;
   readonly #history: History;
@@ -73,11 +82,15 @@ export class Kernel implements Receiver {
   /** Speak through these sockets. */
   attach(sockets: Sockets): void {
     this.#sockets = sockets;
-    sockets.publish('status', { execution_state: 'starting' });
+    // Behind the first welcome. Before it nobody listens, but for one who came in this moment, to whom the welcome must be the first word.
+    void sockets.welcomed.then(() => {
+      if (!this.#asked) sockets.publish('status', { execution_state: 'starting' });
+    });
   }
 
   /** Handle one request of a front end. */
   handle(channel: Channel, message: Message): void {
+    this.#asked = true;
     if (message.header.msg_type === 'execute_request') {
       this.#queue.push({ channel, message });
       void this.#next();

@@ -1,15 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type ts from 'typescript';
-import {
-  type CellView,
-  declarationAt,
-  describeCandidates,
-  describeInspection,
-  inspectedPositions,
-  isKnown,
-  type TypedCompletion,
-} from './assist.js';
+import { type CellView, declarationAt, describeInspection, inspectedPositions, isKnown } from './assist.js';
 import { makeCancellable } from './cancel.js';
+import { Candidates, type TypedCompletion } from './candidates.js';
 import { cellModule } from './cell-module.js';
 import { type CompiledCell, type CompiledText, compileUnit } from './compiled.js';
 import { type Compiler, loadCompiler } from './compiler.js';
@@ -60,6 +53,8 @@ export class Language {
   readonly #draft: string;
   /** Which of the two adds to declarations of others, and must not do so in the other's program. */
   readonly #augments = new Set<string>();
+  /** What was last completed. */
+  #candidates: Candidates | undefined;
   /** What was last compiled: a cell that runs again, and for which nothing has changed, is not compiled again. */
   #last: { program: ts.Program; file: ts.SourceFile; text: CompiledText & { values: Set<string> } } | undefined;
 
@@ -124,6 +119,7 @@ export class Language {
   commit({ path, declared, values }: CompiledCell, reached: ReadonlySet<string>): void {
     const known = [...declared.values()].filter(({ name }) => reached.has(name) || !values.has(name));
     this.#names.commit(path, known);
+    this.#candidates = undefined;
     if (this.#depth.get(path)! > DEEPEST) this.#unlessCancelled(() => this.#sumUp(path));
   }
 
@@ -155,21 +151,23 @@ export class Language {
 
   /** Candidates at a position, best first, and the range that each would replace. Offsets are UTF-16. */
   complete(code: string, position: number): { start: number; end: number; items: TypedCompletion[] } {
-    const word = /[\p{ID_Continue}$]*$/u.exec(code.slice(0, position))![0];
-    const nothing = { start: position - word.length, end: position, items: [] };
-    return this.#unlessCancelled(() => this.#candidates(code, position, word)) ?? nothing;
+    const nothing = { start: position, end: position, items: [] };
+    return this.#unlessCancelled(() => this.#candidatesAt(code, position).at(code, position)) ?? nothing;
   }
 
-  #candidates(code: string, position: number, word: string): ReturnType<Language['complete']> {
-    const view = this.#view(code);
-    const info = this.#files.service.getCompletionsAtPosition(view.file.fileName, view.offset + position, undefined);
-    const span = info?.entries[0]?.replacementSpan ?? info?.optionalReplacementSpan;
-    const start = span ? Math.max(0, span.start - view.offset) : position - word.length;
-    const typed = code.slice(start, position).toLowerCase();
-    const found = (info?.entries ?? [])
-      .filter(({ name, kind }) => name.toLowerCase().startsWith(typed) && kind !== 'warning')
-      .sort((a, b) => compare(a.sortText, b.sortText) || compare(a.name, b.name));
-    return { start, end: position, items: describeCandidates(this.ts, view, found, start, position) };
+  #candidatesAt(code: string, position: number): Candidates {
+    const known = this.#candidates;
+    this.#candidates = undefined;
+    if (known?.fit(code, position) && !this.#files.unsettled) {
+      this.#begin(this.#draft);
+      if (this.#files.program === known.view.program) this.#candidates = known;
+    }
+    if (!this.#candidates) {
+      const view = this.#view(code);
+      const info = this.#files.service.getCompletionsAtPosition(view.file.fileName, view.offset + position, undefined);
+      this.#candidates = new Candidates(this.ts, view, info, code, position);
+    }
+    return this.#candidates;
   }
 
   /** What stands at a position, as MIME type → text; undefined where nothing does. @param detail 0 or 1, see `describeInspection`. */
@@ -192,7 +190,8 @@ export class Language {
     this.#write(this.#draft, text, augments);
     this.#begin(this.#draft);
     const { program } = this.#files;
-    return { program, file: program.getSourceFile(this.#draft)!, offset: prefix };
+    const writtenAt: CellView['writtenAt'] = (each, at) => this.#files.writtenAt(each, at);
+    return { program, file: program.getSourceFile(this.#draft)!, offset: prefix, writtenAt };
   }
 
   #write(path: string, text: string, augments: boolean): void {
@@ -213,6 +212,7 @@ export class Language {
       return work();
     } catch (error) {
       this.#last = undefined;
+      this.#candidates = undefined;
       this.#files.forget();
       throw error;
     }
@@ -272,8 +272,4 @@ function withoutAlias(parts: readonly ts.SymbolDisplayPart[] = []): ts.SymbolDis
   const text = parts.map(each => each.text).join('');
   const plain = text.replace(/^\(alias\) /, '').replace(/\n(?:import|export) [^\n]*$/, '');
   return plain === '' || plain === text ? [...parts] : [{ text: plain, kind: 'text' }];
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -10,7 +10,8 @@ export function mainThread(): { runnable: boolean; computed: number } | undefine
     const stat = readFileSync(`${folder}/stat`, 'latin1');
     const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
     const [nanoseconds] = readFileSync(`${folder}/schedstat`, 'latin1').split(' ');
-    return { runnable: state === 'R', computed: Number(nanoseconds) / 1e6 };
+    // D: it waits for the disk, or for memory that lies there.
+    return { runnable: state === 'R' || state === 'D', computed: Number(nanoseconds) / 1e6 };
   } catch {
     return undefined;
   }

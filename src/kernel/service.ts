@@ -3,6 +3,7 @@ import { createRequire, isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type ts from 'typescript';
+import { Bundles } from './bundle.js';
 import type { Compiler } from './compiler.js';
 import { libraries, syntaxTarget } from './libs.js';
 import { ownTypes } from './own-package.js';
@@ -22,9 +23,10 @@ export class NotebookService {
   readonly #virtual = new Map<string, { version: number; text: string; snapshot: ts.IScriptSnapshot }>();
   readonly #snapshots = new Map<string, { version: string; snapshot: ts.IScriptSnapshot | undefined }>();
   readonly #resolutions = new Map<string, ts.ResolvedModuleWithFailedLookupLocations>();
-  /** Local files with an import that led nowhere: it may lead somewhere the next time. */
+  /** Cells and local files with an import that led nowhere: it may lead somewhere the next time. */
   readonly #unresolved = new Set<string>();
   readonly #always: readonly string[];
+  readonly #bundles: Bundles;
   readonly #local = new Map<string, boolean>();
   #roots: string[] = [];
   #versions = 0;
@@ -41,6 +43,7 @@ export class NotebookService {
     this.#always = always;
     this.#compiler = compiler;
     this.#folder = folder.replaceAll('\\', '/');
+    this.#bundles = new Bundles(path => compiler.sys.readFile(path));
     this.service = compiler.createLanguageService(this.#host(), this.#registry());
   }
 
@@ -53,6 +56,8 @@ export class NotebookService {
   write(path: string, text: string): void {
     if (this.#virtual.get(path)?.text === text) return;
     this.#changes++;
+    // Its imports are looked up anew in any case.
+    this.#unresolved.delete(path);
     this.#virtual.set(path, { version: ++this.#versions, text, snapshot: this.#compiler.ScriptSnapshot.fromString(text) });
   }
 
@@ -67,6 +72,11 @@ export class NotebookService {
   /** The program for the present roots and texts. */
   get program(): ts.Program {
     return this.service.getProgram()!;
+  }
+
+  /** Whether the next program is another one in any case: an import led nowhere, and may lead somewhere now. */
+  get unsettled(): boolean {
+    return this.#unresolved.size > 0;
   }
 
   /** Make the next program and its type checker from nothing but the parsed files. */
@@ -90,6 +100,12 @@ export class NotebookService {
     return stat?.isFile() ? `${stat.mtimeMs}:${stat.size}` : undefined;
   }
 
+  /** In which file and line (from 1) a file's text at an offset was written. */
+  writtenAt(file: ts.SourceFile, offset: number): { path: string; line: number } {
+    const line = file.getLineAndCharacterOfPosition(offset).line + 1;
+    return this.#bundles.origin(file.fileName, offset) ?? { path: file.fileName, line };
+  }
+
   #options(): ts.CompilerOptions {
     const { ModuleKind, ModuleResolutionKind, JsxEmit } = this.#compiler;
     return {
@@ -100,7 +116,7 @@ export class NotebookService {
       allowImportingTsExtensions: true,
       noEmit: false,
       target: syntaxTarget(this.#compiler),
-      lib: libraries(),
+      lib: this.#libraries(),
       types: ['node'],
       typeRoots: typeRoots(this.#folder),
       paths: ownTypes(this.#folder),
@@ -122,6 +138,15 @@ export class NotebookService {
     };
   }
 
+  /** The library files, in one where they can be. */
+  #libraries(): string[] {
+    const folder = dirname(this.#compiler.getDefaultLibFilePath({})).replaceAll('\\', '/');
+    const path = (name: string) => `${folder}/${name}`;
+    const [first, ...more] = libraries();
+    this.#bundles.add(path(first!), folder, more.map(path));
+    return [first!, ...more.filter(name => !this.#bundles.has(path(name)))];
+  }
+
   #host(): ts.LanguageServiceHost {
     const { sys } = this.#compiler;
     const options = this.#options();
@@ -137,10 +162,13 @@ export class NotebookService {
       useCaseSensitiveFileNames: true,
       getCurrentDirectory: () => this.#folder,
     };
+    const node = this.#compiler.resolveTypeReferenceDirective('node', this.path('_.ts'), options, resolutionHost);
+    const types = node.resolvedTypeReferenceDirective?.resolvedFileName;
+    if (types) this.#bundles.add(types);
     return {
       getCompilationSettings: () => options,
       // As long as this stays the same the service looks at no file. Those of the disk, and ways that led nowhere, are to be looked at.
-      getProjectVersion: () => String(this.#hasLocal || this.#unresolved.size > 0 ? ++this.#changes : this.#changes),
+      getProjectVersion: () => String(this.#hasLocal || this.unsettled ? ++this.#changes : this.#changes),
       getScriptFileNames: () => this.#roots,
       getScriptVersion: path => {
         const virtual = this.#virtual.get(path);
@@ -177,7 +205,7 @@ export class NotebookService {
     const version = this.isLocal(path) ? String(this.version(path)) : '1';
     const known = this.#snapshots.get(path);
     if (known?.version === version) return known.snapshot;
-    const text = this.#compiler.sys.readFile(path);
+    const text = this.#bundles.text(path) ?? this.#compiler.sys.readFile(path);
     const snapshot = text === undefined ? undefined : this.#compiler.ScriptSnapshot.fromString(text);
     this.#snapshots.set(path, { version, snapshot });
     return snapshot;

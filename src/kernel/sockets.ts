@@ -17,6 +17,8 @@ export interface Sockets {
   ask(request: Message, content: object): string;
   /** Outputs wait because a front end does not read: more of them had better wait where they come from. */
   readonly congested: boolean;
+  /** Resolves when the first front end that listens has been welcomed. */
+  readonly welcomed: Promise<void>;
   /** Send everything that is queued and close. */
   close(): Promise<void>;
 }
@@ -68,7 +70,12 @@ export async function openSockets(info: ConnectionInfo, receiver: Receiver): Pro
   void listen(control, message => receiver.handle('control', message));
   void listen(stdin, message => receiver.answered(message));
   void beat(heartbeat);
-  void welcome(iopub, topic => senders.iopub.send([topic, ...wire.encode('iopub_welcome', { subscription: topic.toString() })]));
+  const welcomed = new Promise<void>(resolve => {
+    void welcome(iopub, topic => {
+      senders.iopub.send([topic, ...wire.encode('iopub_welcome', { subscription: topic.toString() })]);
+      resolve();
+    });
+  });
 
   return {
     publish(type, content, parent = {}, extras = {}) {
@@ -86,6 +93,7 @@ export async function openSockets(info: ConnectionInfo, receiver: Receiver): Pro
     get congested() {
       return outputs.congested;
     },
+    welcomed,
     async close() {
       const sent = Promise.all(Object.values(senders).map(each => each.drained()));
       await Promise.race([sent, new Promise(resolve => setTimeout(resolve, LINGER))]);

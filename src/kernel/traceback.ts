@@ -5,12 +5,7 @@ import type { ErrorContent } from './channel.js';
 import { LINES_BEFORE } from './code.js';
 import type { CompiledText } from './compiled.js';
 import type { Diagnostic } from './diagnostics.js';
-
-const red = (text: string) => `\u001b[31m${text}\u001b[39m`;
-// Legible on JupyterLab's light background for errors and on its dark one (contrast at least 3); plain cyan (36) is not on the light one.
-const cyan = (text: string) => `\u001b[96m${text}\u001b[39m`;
-// Faint, not bright black: that is unreadable on JupyterLab's dark red, where this is plain.
-const grey = (text: string) => `\u001b[2m${text}\u001b[22m`;
+import { alarm, bold, faint } from './inks.js';
 
 const MAX_FRAMES = 12;
 const MAX_CAUSES = 4;
@@ -113,12 +108,12 @@ export function errorContent(thrown: unknown, cells?: CellSources): ErrorContent
       const evalue = short(inspect(thrown, { depth: 2 }));
       const { excerptLines, frames } =
         thrown !== null && typeof thrown === 'object' ? readStack('', waiters(thrown, cells), cells) : NOWHERE;
-      return { ename: 'Thrown', evalue, traceback: [`${red('Thrown')}: ${evalue}`, ...excerptLines, ...frames] };
+      return { ename: 'Thrown', evalue, traceback: [`${alarm('Thrown')}: ${evalue}`, ...excerptLines, ...frames] };
     }
     return { ename: nameOf(thrown), evalue: short(messageOf(thrown)), traceback: describe(thrown, cells) };
   } catch {
     const evalue = 'a value that cannot be shown: looking at it throws';
-    return { ename: 'Thrown', evalue, traceback: [`${red('Thrown')}: ${evalue}`] };
+    return { ename: 'Thrown', evalue, traceback: [`${alarm('Thrown')}: ${evalue}`] };
   }
 }
 
@@ -131,11 +126,11 @@ export function diagnosticContent(
   const named = (file: Diagnostic['file']) => (file ? cells.shorten(file.path) : `cell ${cell?.number}`);
   const lines = diagnostics.slice(0, MAX_DIAGNOSTICS).flatMap(({ start, end, messageText, code: number, file }) => {
     const place = `${named(file)}, line ${start.line + 1}:${start.character + 1}`;
-    const head = `${cyan(place)} ${red('error')} ${grey(`TS${number}`)}: ${messageText}`;
+    const head = `${bold(place)} ${alarm('error')} ${faint(`TS${number}`)}: ${messageText}`;
     const width = end.line === start.line ? end.character - start.character : 1;
     return [...head.split('\n'), ...excerpt(file?.text ?? cell?.code ?? '', start.line + 1, start.character + 1, width)];
   });
-  if (diagnostics.length > MAX_DIAGNOSTICS) lines.push(grey(`… ${diagnostics.length - MAX_DIAGNOSTICS} more`));
+  if (diagnostics.length > MAX_DIAGNOSTICS) lines.push(faint(`… ${diagnostics.length - MAX_DIAGNOSTICS} more`));
   const first = diagnostics[0]!;
   const more = diagnostics.length > 1 ? ` (and ${diagnostics.length - 1} more)` : '';
   const place = first.file ? `${named(first.file)}:${first.start.line + 1}` : `line ${first.start.line + 1}`;
@@ -144,17 +139,17 @@ export function diagnosticContent(
 
 function describe(error: Error, cells: CellSources | undefined, depth = 0, seen: Set<unknown> = new Set()): string[] {
   seen.add(error);
-  const message = `${red(nameOf(error))}: ${short(messageOf(error))}`;
+  const message = `${alarm(nameOf(error))}: ${short(messageOf(error))}`;
   const { excerptLines, frames } = readStack(String(error.stack ?? ''), waiters(error, cells), cells);
   const extra = (error as { code?: unknown }).code;
   const lines = [
     ...message.split('\n'),
-    ...(typeof extra === 'string' ? [grey(`code: ${extra}`)] : []),
+    ...(typeof extra === 'string' ? [faint(`code: ${extra}`)] : []),
     ...excerptLines,
     ...frames,
   ];
   const inner = (each: unknown) => {
-    if (seen.has(each)) return [grey('(shown above)')];
+    if (seen.has(each)) return [faint('(shown above)')];
     return isError(each) ? describe(each, cells, depth + 1, seen) : [short(inspect(each, { depth: 1 }))];
   };
   if (depth >= MAX_CAUSES) return lines;
@@ -162,14 +157,14 @@ function describe(error: Error, cells: CellSources | undefined, depth = 0, seen:
   if (error instanceof AggregateError || (error.name === 'AggregateError' && Array.isArray(errors))) {
     const all = errors as unknown[];
     for (const [i, each] of all.slice(0, MAX_CAUSES).entries())
-      lines.push(grey(`error ${i + 1} of ${all.length}`), ...inner(each));
+      lines.push(faint(`error ${i + 1} of ${all.length}`), ...inner(each));
   }
   // What a failing `using` at the end of a block hides.
   if (error.name === 'SuppressedError') {
     const { error: last, suppressed } = error as { error?: unknown; suppressed?: unknown };
-    lines.push(grey('at the end of the block'), ...inner(last), grey('after'), ...inner(suppressed));
+    lines.push(faint('at the end of the block'), ...inner(last), faint('after'), ...inner(suppressed));
   }
-  return error.cause === undefined ? lines : [...lines, grey('caused by'), ...inner(error.cause)];
+  return error.cause === undefined ? lines : [...lines, faint('caused by'), ...inner(error.cause)];
 }
 
 function waiters(error: object, cells: CellSources | undefined): readonly Waiter[] {
@@ -224,27 +219,35 @@ function readStack(
     if (!known) found.push({ callee: callee && `async ${callee}`, place: '', at });
   }
   const shown = found.slice(0, MAX_FRAMES).map(({ callee, place, at }) => {
-    const where = at ? cyan(`${at.name}, line ${at.line}:${at.column}`) : place;
-    return grey(`    at ${callee ? `${callee} (` : ''}`) + where + grey(callee ? ')' : '');
+    const where = at ? bold(`${at.name}, line ${at.line}:${at.column}`) : place;
+    return faint(`    at ${callee ? `${callee} (` : ''}`) + where + faint(callee ? ')' : '');
   });
-  if (found.length > MAX_FRAMES) shown.push(grey(`    … ${found.length - MAX_FRAMES} more`));
+  if (found.length > MAX_FRAMES) shown.push(faint(`    … ${found.length - MAX_FRAMES} more`));
   const first = found.find(({ at }) => at)?.at;
-  const excerptLines = first ? [cyan(`${first.name}, line ${first.line}`), ...excerpt(first.code, first.line, first.column)] : [];
+  const excerptLines = first ? [bold(`${first.name}, line ${first.line}`), ...excerpt(first.code, first.line, first.column)] : [];
   return { excerptLines, frames: shown };
 }
 
-/** The line with its neighbours and a caret under the place. */
+/** Characters of a line that an excerpt shows: what is longer is broken by front ends, and the caret then stands below something else. */
+const WIDTH = 76;
+
+/** The line with its neighbours and a caret under the place. Of a long line the part around the place. */
 function excerpt(code: string, line: number, column: number, width = 1): string[] {
   const lines = code.split('\n');
   const from = Math.max(1, line - 1);
   const to = Math.min(lines.length, line + 1);
   const gutter = String(to).length;
+  const skipped = Math.max(0, Math.min(column - WIDTH / 2, lines[line - 1]!.length - WIDTH));
   const out: string[] = [];
   for (let n = from; n <= to; n++) {
-    const text = lines[n - 1]!.slice(0, 200);
-    out.push(`${n === line ? red('>') : ' '} ${grey(`${String(n).padStart(gutter)} |`)} ${text}`);
-    if (n === line && column <= text.length + 1)
-      out.push(`  ${' '.repeat(gutter)} ${grey('|')} ${' '.repeat(column - 1)}${red('^'.repeat(Math.max(1, width)))}`);
+    const whole = lines[n - 1]!;
+    const start = n === line ? skipped : 0;
+    const text = `${start > 0 ? '…' : ''}${whole.slice(start, start + WIDTH)}${whole.length > start + WIDTH ? '…' : ''}`;
+    out.push(`${n === line ? alarm('>') : ' '} ${faint(`${String(n).padStart(gutter)} |`)} ${text}`);
+    if (n !== line || column > whole.length + 1) continue;
+    const before = column - 1 - start + (start > 0 ? 1 : 0);
+    const carets = '^'.repeat(Math.max(1, Math.min(width, WIDTH - before)));
+    out.push(`  ${' '.repeat(gutter)} ${faint('|')} ${' '.repeat(before)}${alarm(carets)}`);
   }
   return out;
 }

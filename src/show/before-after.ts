@@ -1,7 +1,7 @@
 import { type Figure, figure } from './figure.js';
 import { htmlTable, textTable } from './table.js';
 import { cut, escapeHtml, formatNumber, oneLine, printable, round6 } from './text.js';
-import { label, PALETTE, spec } from './theme.js';
+import { label, PALETTE, spec, WRITTEN } from './theme.js';
 
 /** One measure before and after. */
 export interface BeforeAfterRow {
@@ -92,7 +92,7 @@ function dumbbell(row: Judged, rows: readonly Judged[], index: number) {
       : 0;
   const written = (state: string) => ({
     data: { values: points.filter(p => p.state === state) },
-    mark: { type: 'text', color, fontSize: 12, fontWeight: 600, baseline: 'middle', ...place(state) },
+    mark: { ...WRITTEN, fontSize: 12, fontWeight: 600, baseline: 'middle', ...place(state) },
     encoding: { x: { field: 'x', ...x }, y, text: { field: 'text', type: 'nominal' } },
   });
   const dot = (state: string) => ({
@@ -110,7 +110,7 @@ function dumbbell(row: Judged, rows: readonly Judged[], index: number) {
             {
               data: { values: [{ label: row.label, from: before, to: after }] },
               // It ends at the rims of the dots, so that the hollow one stays hollow.
-              mark: { type: 'rule', strokeWidth: 3, opacity: 0.5, color, xOffset: rim, x2Offset: -rim },
+              mark: { type: 'rule', strokeWidth: 3, opacity: 0.5, color, xOffset: rim, x2Offset: 0 - rim },
               encoding: { x: { field: 'from', ...x }, x2: { field: 'to' }, y },
             },
           ]

@@ -29,6 +29,9 @@ export interface ComparisonData {
   title?: string;
 }
 
+/** Columns that hold no numbers. */
+const [VERDICT, INTERVAL] = [1, 6];
+
 /** Error that is allowed after correction. */
 const ALPHA = 0.05;
 
@@ -43,12 +46,14 @@ export function comparison(data: ComparisonData): Figure {
     if (!(row.holm < ALPHA)) return 'not told apart';
     return row.difference > 0 ? 'b is higher' : 'b is lower';
   };
-  const names = ['measure', 'seeds', 'a', 'b', 'difference', '95 % interval', 'p', 'p (Holm)', 'detectable', ''];
+  // What follows stands beside what was measured: in a narrow place the rest is scrolled.
+  const names = ['measure', '', 'seeds', 'a', 'b', 'difference', '95 % interval', 'p', 'p (Holm)', 'detectable'];
   const number = (value: number) => (Number.isNaN(value) ? '–' : formatNumber(Number(value.toPrecision(3))));
   const chance = (p: number) => (Number.isNaN(p) ? '–' : p < 0.001 ? '< 0.001' : p.toFixed(3));
   const signed = (value: number) => `${value > 0 ? '+' : ''}${number(value)}`;
   const cells = rows.map(row => [
     oneLine(cut(row.measure, 80)),
+    verdict(row),
     String(row.seeds),
     number(row.a),
     number(row.b),
@@ -57,9 +62,8 @@ export function comparison(data: ComparisonData): Figure {
     chance(row.p),
     chance(row.holm),
     number(row.mde),
-    verdict(row),
   ]);
-  const numeric = names.map((_, i) => (i > 0 && i < 5) || (i > 5 && i < 9));
+  const numeric = names.map((_, i) => i > 1 && i !== INTERVAL);
   const note = [
     'detectable: the smallest true difference that would be found with power .8.',
     ...(rows.some(row => row.method === 'bootstrap')
@@ -72,7 +76,7 @@ export function comparison(data: ComparisonData): Figure {
   const html = rows.map((_, r) =>
     cells[r]!.map((cell, i) => {
       const shown = escapeHtml(printable(cell));
-      return i === names.length - 1 && cell.startsWith('b is') ? `<span class="tb-good">${shown}</span>` : shown;
+      return i === VERDICT && cell.startsWith('b is') ? `<span class="tb-good">${shown}</span>` : shown;
     }),
   );
   return figure({

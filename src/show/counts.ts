@@ -1,5 +1,5 @@
 import { displayWidth, formatNumber, pad } from './text.js';
-import { label, PALETTE } from './theme.js';
+import { label, PALETTE, WRITTEN } from './theme.js';
 
 /** One bar: a name from data and how often it occurs. */
 export interface Count {
@@ -43,7 +43,7 @@ export function countBars(title: string, counts: readonly Count[], width: number
     layer: [
       { mark: { type: 'bar', color: PALETTE.blue, tooltip: true }, encoding: { x, y } },
       {
-        mark: { type: 'text', align: 'left', baseline: 'middle', dx: 5, fontSize: 11, color: PALETTE.gray },
+        mark: { ...WRITTEN, align: 'left', baseline: 'middle', dx: 5, fontSize: 11 },
         encoding: { x, y, text: { field: 'text', type: 'nominal' } },
       },
     ],

@@ -22,6 +22,8 @@ export interface DriftOptions {
   measure?: string;
   /** Logarithmic colours; values at or below 0 are then left out. Default: where the largest is over a hundred times the smallest. */
   log?: boolean;
+  /** Most pixels of a row of cells; defaults to 520. */
+  width?: number;
 }
 
 const OUTSIDE = 'outside';
@@ -97,6 +99,7 @@ export function drift(rows: readonly DriftRow[], options: DriftOptions = {}): Fi
         log,
         format: '.2~g',
         more: [{ field: 'name', title: 'weight' }],
+        ...(options.width === undefined ? {} : { room: { width: options.width, height: 460 } }),
       }),
     }),
     text: textTable({

@@ -37,7 +37,9 @@ export function errorView({ name, parts }: ErrorData): Figure {
     .filter(([, text]) => text !== undefined && text !== '')
     .map(([term, text]) => [term, printable(cut(String(text), LONG))] as const);
   const title = printable(cut(`${name}: ${problem}`, LONG));
-  const rows = lines.map(([term, text]) => `<tr><th scope="row">${term}</th><td dir="auto">${escapeHtml(text)}</td></tr>`);
+  const rows = lines.map(
+    ([term, text]) => `<tr><th scope="row">${term}</th><td class="tb-long" dir="auto">${escapeHtml(text)}</td></tr>`,
+  );
   return figure({
     kind: 'error',
     html:

@@ -7,7 +7,7 @@ import { generations } from './generations.js';
 import type { Sample } from './samples.js';
 import { textTable } from './table.js';
 import { cut, escapeHtml, formatNumber, oneLine, printable, round6 } from './text.js';
-import { label, PALETTE, spec } from './theme.js';
+import { label, PALETTE, spec, WRITTEN } from './theme.js';
 
 /** What tuning gave a model, what it took, and why, as `forgetting.report` measures it. */
 export interface ForgettingReportData {
@@ -29,6 +29,9 @@ export interface ForgettingReportData {
   missing?: readonly string[];
 }
 
+/** Pixels of a part: as wide as the dumbbells of before and after with the values beside them. */
+const WIDTH = 400;
+
 /**
  * A report of forgetting on one page: measures before and after, divergence from the base, likeness of hidden states, drift and effective
  * rank of the weights as one chart; on a page of HTML also what it comes to in words, and what was said before and after.
@@ -42,18 +45,19 @@ export function forgettingReport(report: ForgettingReportData): Figure {
       found: quote(report),
     });
   const { title = 'What tuning gave and took', sentences = [], gained, lost, kl = [], missing = [], said = [] } = report;
+  const layers = (report.cka ?? []).filter(row => drawable(row.layer) && drawable(row.cka));
   const weights = (report.drift ?? []).filter(row => drawable(row.drift));
   const ranked = weights.filter(row => drawable(row.rank) && drawable(row.side) && row.side! > 0);
   const parts = [
     gained.length > 0 && beforeAfter({ title: 'Gained', rows: gained }),
     lost.length > 0 && beforeAfter({ title: 'Lost', rows: lost }),
     kl.some(row => drawable(row.kl)) && divergence(kl),
-    (report.cka ?? []).some(row => drawable(row.cka)) && likeness(report.cka!),
-    weights.length > 0 && drift(weights, { title: 'Drift of the weights, as a share of their length' }),
+    layers.length > 0 && likeness(layers),
+    weights.length > 0 && drift(weights, { title: 'Drift of the weights, as a share of their length', width: WIDTH }),
     ranked.length > 0 &&
       drift(
         ranked.map(row => ({ name: row.name, drift: row.rank! / row.side! })),
-        { title: 'Effective rank of the change, as a share of the largest', measure: 'share', log: false },
+        { title: 'Effective rank of the change, as a share of the largest', measure: 'share', log: false, width: WIDTH },
       ),
   ].filter(part => part !== false);
   const alt = [...sentences, ...missing.map(what => `Not measured: ${what}.`)].map(text => label(text, 300)).join(' ');
@@ -76,7 +80,12 @@ export function forgettingReport(report: ForgettingReportData): Figure {
       spec: { ...whole, title: { text: label(title, 70), ...(lines.length > 0 && { subtitle: lines }) } },
     }),
     ...((words || talk) && { html: `${words}${talk?.html ?? ''}` }),
-    text: [oneLine(cut(title, 200)), ...sentences.map(text => `- ${oneLine(text)}`), ...parts.map(part => part.text), talk?.text]
+    text: [
+      oneLine(cut(title, 200)),
+      ...sentences.map(text => `- ${label(text, 400)}`),
+      ...parts.map(part => part.text),
+      talk?.text,
+    ]
       .filter(text => text !== undefined)
       .join('\n\n'),
     alt: alt || label(title, 120),
@@ -94,8 +103,8 @@ function wrapped(text: string, width: number): string[] {
   return lines;
 }
 
-/** A chart as a part of another: the names of its views and parameters are made its own. */
-function within({ $schema: _s, config: _c, description: _d, padding: _p, ...body }: VegaLiteSpec, place: number): object {
+/** A chart as a part of another: the names of its views and parameters are made its own, and its title begins where those of the others do. */
+function within({ $schema: _s, config: _c, description: _d, padding: _p, title, ...body }: VegaLiteSpec, place: number): object {
   const renamed = (value: unknown, key?: string): unknown => {
     if (Array.isArray(value)) return value.map(item => renamed(item));
     if (value === null || typeof value !== 'object')
@@ -103,7 +112,8 @@ function within({ $schema: _s, config: _c, description: _d, padding: _p, ...body
     // What comes from data stays as it is.
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, key === 'data' ? inner : renamed(inner, key)]));
   };
-  return renamed(body) as object;
+  // Over the axes, which stand below one another; the names beside them are of different length.
+  return { title: { ...(title as object), frame: 'group' }, ...(renamed(body) as object) };
 }
 
 function divergence(rows: NonNullable<ForgettingReportData['kl']>): Figure {
@@ -124,13 +134,13 @@ function divergence(rows: NonNullable<ForgettingReportData['kl']>): Figure {
     spec: spec({
       title: 'Divergence from the base',
       description: `Divergence from the base. ${alt}`,
-      width: 400,
+      width: WIDTH,
       height: { step: 28 },
       data: { values },
       layer: [
         { mark: { type: 'bar', color: PALETTE.blue, height: 14 }, encoding: { x, y } },
         {
-          mark: { type: 'text', align: 'left', baseline: 'middle', dx: 5, fontSize: 12, fontWeight: 600, color: PALETTE.gray },
+          mark: { ...WRITTEN, align: 'left', baseline: 'middle', dx: 5, fontSize: 12, fontWeight: 600 },
           encoding: { x, y, text: { field: 'text', type: 'nominal' } },
         },
       ],
@@ -146,7 +156,7 @@ function divergence(rows: NonNullable<ForgettingReportData['kl']>): Figure {
 }
 
 function likeness(rows: NonNullable<ForgettingReportData['cka']>): Figure {
-  const values = rows.filter(row => drawable(row.cka)).map(row => ({ layer: row.layer, cka: round6(row.cka) }));
+  const values = rows.map(row => ({ layer: row.layer, cka: round6(row.cka) }));
   const title = 'Likeness of hidden states to the base’s';
   const x = {
     field: 'layer',
@@ -162,7 +172,7 @@ function likeness(rows: NonNullable<ForgettingReportData['cka']>): Figure {
     spec: spec({
       title,
       description: `${title}. ${alt}`,
-      width: 400,
+      width: WIDTH,
       height: 130,
       data: { values },
       layer: [

@@ -31,6 +31,8 @@ export interface HeatOptions {
 
 /** Viridis: even steps of lightness, told apart under every colour blindness, and opaque, so that it means the same on black. */
 const COLOURS = 'viridis';
+/** Where on it black letters become easier to read than white ones: both have a contrast of 4.5:1 or more on their side. */
+const TURN = 0.44;
 
 /** Rows and columns of coloured cells, with their values written in where there is room; the pointer outlines a cell. */
 export function heatMap(cells: readonly HeatCell[], options: HeatOptions): Record<string, unknown> {
@@ -60,7 +62,7 @@ export function heatMap(cells: readonly HeatCell[], options: HeatOptions): Recor
     scale: { domain: rows, paddingInner: 0.06, paddingOuter: 0 },
     axis: { ...axis, labelOverlap: height < 12, title: options.rowTitle },
   };
-  const middle = log ? Math.sqrt(domain[0] * domain[1]) : (domain[0] + domain[1]) / 2;
+  const turn = log ? domain[0] * (domain[1] / domain[0]) ** TURN : domain[0] + TURN * (domain[1] - domain[0]);
   const written = width >= 30 && height >= 15 && cells.every(cell => cell.text.length * 6 <= width);
   return {
     width: width * Math.max(1, columns.length),
@@ -103,8 +105,7 @@ export function heatMap(cells: readonly HeatCell[], options: HeatOptions): Recor
                 x,
                 y,
                 text: { field: 'text', type: 'nominal' },
-                // Viridis is dark below its middle and bright above.
-                color: { condition: { test: { field: 'value', gt: middle }, value: '#111111' }, value: '#ffffff' },
+                color: { condition: { test: { field: 'value', gt: turn }, value: '#000000' }, value: '#ffffff' },
               },
             },
           ]

@@ -25,6 +25,7 @@ export { type LabelledModel, type ParametersOptions, type ParametersSource, para
 export type { ModelFacts, ModelSource, WeightFacts } from './parameters-facts.js';
 export { progressBars } from './progress-bars.js';
 export { type RateOptions, type RatePair, RatingSession, rate } from './rate.js';
+export { type PairData, pair } from './rate-figure.js';
 export { type PngOptions, type RenderOptions, renderPng, renderSvg } from './render.js';
 export { type RewardHistory, type RewardsOptions, rewards } from './rewards.js';
 export { type RunCurves, type RunsOptions, type RunsSource, runs } from './runs.js';

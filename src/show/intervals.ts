@@ -1,9 +1,9 @@
-import { drawable, numberAxis, numberScale } from './axes.js';
+import { drawable, leftOut, numberAxis, numberScale } from './axes.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { textTable } from './table.js';
-import { formatNumber, oneLine, round6 } from './text.js';
-import { label, PALETTE, spec } from './theme.js';
+import { formatNumber, round6 } from './text.js';
+import { label, PALETTE, spec, WRITTEN } from './theme.js';
 
 /** A value and where it may lie. */
 export interface IntervalRow {
@@ -21,7 +21,7 @@ export interface IntervalsData {
   rows: readonly IntervalRow[];
   /** `share`: values from 0 to 1, written in per cent. */
   unit?: 'share';
-  /** Name of the axis. */
+  /** Name of the axis; without one it says, where there are intervals, what they are. */
   axis?: string;
   /** A line across: chance, no difference. */
   reference?: number;
@@ -43,9 +43,12 @@ export function intervals(data: IntervalsData): Figure {
   const written = (value: number | undefined) => (value === undefined ? '' : said(value, unit));
   const range = ({ low, high }: IntervalRow) =>
     Number.isFinite(low) && Number.isFinite(high) ? `${said(low!, unit)} to ${said(high!, unit)}` : '';
-  const sentences = rows.map((row, i) => `${names[i]}: ${written(row.value)}${range(row) ? ` (${range(row)})` : ''}.`);
+  const sentences = rows.flatMap((row, i) =>
+    drawable(row.value) ? [`${names[i]}: ${written(row.value)}${range(row) ? ` (${range(row)})` : ''}.`] : [],
+  );
   const more = data.rows.length > rows.length ? ` ${data.rows.length - rows.length} more are not shown.` : '';
-  const alt = `${sentences.slice(0, 8).join(' ')}${sentences.length > 8 ? ' …' : ''}${more}` || 'No values.';
+  const missing = leftOut(rows.length - sentences.length, 'row');
+  const alt = `${sentences.slice(0, 8).join(' ') || 'No values.'}${sentences.length > 8 ? ' …' : ''}${more}${missing}`;
   const values = rows
     .map((row, i) => ({
       name: names[i]!,
@@ -68,7 +71,6 @@ export function intervals(data: IntervalsData): Figure {
       height: { step: 26 },
       // Room for a value written beyond the end of its axis.
       padding: { left: 5, top: 5, right: 52, bottom: 5 },
-      encoding: { y: { field: 'name', type: 'nominal', sort: null, axis: { title: null, labelFontSize: 12 } } },
       layer: layers(values, { unit, axis, reference }),
     }),
     text: [
@@ -79,7 +81,7 @@ export function intervals(data: IntervalsData): Figure {
         numeric: [false, true, false],
       }),
       ...(reference === undefined ? [] : [`reference: ${said(reference, unit)}`]),
-      ...notes.map(oneLine),
+      ...lines,
     ].join('\n'),
     alt,
   });
@@ -91,11 +93,13 @@ function layers(
 ): Record<string, unknown>[] {
   const ends = values.flatMap(row => [row.value, row.low ?? row.value, row.high ?? row.value]);
   if (reference !== undefined) ends.push(reference);
-  const named = { title: axis === undefined ? null : label(axis, 60) };
+  const ranged = values.some(row => row.low !== undefined);
+  const named = { title: axis === undefined ? (ranged ? 'value and 95 % interval' : null) : label(axis, 60) };
   const x =
     unit === 'share'
       ? { type: 'quantitative', scale: { domain: [0, 1] }, axis: { ...named, tickCount: 5, format: '.0%' } }
       : { type: 'quantitative', scale: numberScale(ends, { room: 0.04 }), axis: numberAxis(ends, named) };
+  const y = { field: 'name', type: 'nominal', sort: null, axis: { title: null, labelFontSize: 12, labelPadding: 10 } };
   const color = {
     field: 'kind',
     type: 'nominal',
@@ -108,24 +112,25 @@ function layers(
           {
             data: { values: [{ at: round6(reference) }] },
             mark: { type: 'rule', color: PALETTE.gray, strokeDash: [4, 3], tooltip: true },
-            encoding: { x: { field: 'at', ...x }, y: null },
+            // Without a place of its own, so that it crosses all.
+            encoding: { x: { field: 'at', ...x } },
           },
         ]
       : []),
     {
       transform: [{ filter: 'isValid(datum.low)' }],
       mark: { type: 'rule', strokeWidth: 3, opacity: 0.45 },
-      encoding: { x: { field: 'low', ...x }, x2: { field: 'high' }, color },
+      encoding: { x: { field: 'low', ...x }, x2: { field: 'high' }, y, color },
     },
     {
       mark: { type: 'point', filled: true, size: 80, opacity: 1, tooltip: true },
-      encoding: { x: { field: 'value', ...x }, color },
+      encoding: { x: { field: 'value', ...x }, y, color },
     },
     {
       // Beyond the end of the interval, where nothing is drawn.
       transform: [{ calculate: 'isValid(datum.high) ? datum.high : datum.value', as: 'end' }],
-      mark: { type: 'text', align: 'left', baseline: 'middle', dx: 9, fontSize: 12 },
-      encoding: { x: { field: 'end', ...x }, text: { field: 'text', type: 'nominal' } },
+      mark: { ...WRITTEN, align: 'left', baseline: 'middle', dx: 9, fontSize: 12 },
+      encoding: { x: { field: 'end', ...x }, y, text: { field: 'text', type: 'nominal' } },
     },
   ];
 }

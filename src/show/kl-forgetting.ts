@@ -1,3 +1,4 @@
+import { polynomialFit, spearman } from '../base/core/index.js';
 import { drawable, leftOut, legendFilter, logAxis, numberAxis, numberScale } from './axes.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
@@ -24,6 +25,10 @@ export interface KlForgettingOptions {
   log?: boolean;
   /** Name of the vertical axis; defaults to `forgotten`. */
   forgotten?: string;
+  /** Draw the curve of this degree that fits all points best, and say its R². Defaults to none. */
+  fit?: 1 | 2;
+  /** Join the points of a run; defaults to true. Without it `run` is just the group of a point. */
+  join?: boolean;
   /** Width of the plot in pixels; defaults to 480. */
   width?: number;
   /** Height of the plot in pixels; defaults to 300. */
@@ -35,7 +40,7 @@ export interface KlForgettingOptions {
  * alone says what is forgotten, whatever the way to get there (Shenfeld, Pari & Agrawal 2025). A click in the legend picks a run.
  */
 export function klForgetting(points: readonly KlPoint[], options: KlForgettingOptions = {}): Figure {
-  const { title = 'Divergence and forgetting', forgotten = 'forgotten', width = 480, height = 300 } = options;
+  const { title = 'Divergence and forgetting', forgotten = 'forgotten', join = true, width = 480, height = 300 } = options;
   const log = options.log ?? spansDecades(points.map(point => point.kl));
   const usable = points.filter(point => drawable(point.kl, log) && drawable(point.forgotten));
   const given = [...new Set(usable.map(point => point.run ?? ''))];
@@ -50,17 +55,18 @@ export function klForgetting(points: readonly KlPoint[], options: KlForgettingOp
       order: point.step ?? i,
     }))
     .filter(({ run }) => names.includes(run));
-  const rank = spearman(
-    usable.map(point => point.kl),
-    usable.map(point => point.forgotten),
-  );
-  const alt = describe(usable, given.length, rank, points.length - usable.length, log);
+  const [kls, losses] = [usable.map(point => point.kl), usable.map(point => point.forgotten)];
+  const rank = spearman(kls, losses);
+  const fit = options.fit && polynomialFit(kls, losses, options.fit);
+  const fitted =
+    fit && Number.isFinite(fit.r2) ? { r2: fit.r2, degree: options.fit!, curve: curveOf(fit.at, kls, log) } : undefined;
+  const alt = describe(usable, given.length, { rank, fitted, lost: points.length - usable.length, log });
   const many = names.length > 1;
   const filter = legendFilter('shownRun', 'run');
   const x = {
     field: 'kl',
     type: 'quantitative',
-    scale: numberScale(log ? usable.map(point => point.kl) : [0, ...usable.map(point => point.kl)], { log }),
+    scale: numberScale(log ? kls : [0, ...kls], { log }),
     axis: (log ? logAxis : numberAxis)(
       values.map(value => value.kl),
       { title: `KL from the base (nats per token${log ? ', log axis' : ''})`, tickCount: 6 },
@@ -69,7 +75,7 @@ export function klForgetting(points: readonly KlPoint[], options: KlForgettingOp
   const y = {
     field: 'forgotten',
     type: 'quantitative',
-    scale: numberScale(usable.map(point => point.forgotten)),
+    scale: numberScale([...losses, ...(fitted?.curve ?? []).map(point => point.forgotten)]),
     axis: numberAxis(
       values.map(value => value.forgotten),
       { title: label(forgotten, 60) },
@@ -89,10 +95,23 @@ export function klForgetting(points: readonly KlPoint[], options: KlForgettingOp
       height,
       data: { values },
       layer: [
-        {
-          mark: { type: 'line', strokeWidth: 1.3, strokeOpacity: 0.55 },
-          encoding: { x, y, color, opacity, order: { field: 'order', type: 'quantitative' } },
-        },
+        ...(fitted
+          ? [
+              {
+                data: { values: fitted.curve },
+                mark: { type: 'line', strokeWidth: 1.5, strokeDash: [5, 4], color: PALETTE.gray },
+                encoding: { x, y },
+              },
+            ]
+          : []),
+        ...(join
+          ? [
+              {
+                mark: { type: 'line', strokeWidth: 1.3, strokeOpacity: 0.55 },
+                encoding: { x, y, color, opacity, order: { field: 'order', type: 'quantitative' } },
+              },
+            ]
+          : []),
         {
           ...(many ? { params: [filter.param] } : {}),
           mark: { type: 'point', filled: true, size: 60, opacity: 1 },
@@ -134,37 +153,34 @@ function spansDecades(values: readonly number[]): boolean {
   return least > 0 && finite.length > 0 && finite.reduce((a, b) => Math.max(a, b)) / least > 100;
 }
 
-/** Spearman's rank correlation, ties at their mean rank; NaN for fewer than three pairs or without any variation. */
-export function spearman(a: readonly number[], b: readonly number[]): number {
-  if (a.length < 3) return Number.NaN;
-  const [x, y] = [ranks(a), ranks(b)];
-  const mean = (a.length + 1) / 2;
-  let [xy, xx, yy] = [0, 0, 0];
-  for (let i = 0; i < x.length; i++) {
-    xy += (x[i]! - mean) * (y[i]! - mean);
-    xx += (x[i]! - mean) ** 2;
-    yy += (y[i]! - mean) ** 2;
-  }
-  return xx === 0 || yy === 0 ? Number.NaN : xy / Math.sqrt(xx * yy);
+/** Points of a drawn curve. */
+const CURVE = 60;
+
+/** A fitted curve from the least divergence to the largest, in steps that look equal on the axis. */
+function curveOf(at: (kl: number) => number, kls: readonly number[], log: boolean): { kl: number; forgotten: number }[] {
+  const [from, to] = [kls.reduce((a, b) => Math.min(a, b)), kls.reduce((a, b) => Math.max(a, b))];
+  return Array.from({ length: CURVE + 1 }, (_, i) => {
+    const kl = log ? from * (to / from) ** (i / CURVE) : from + ((to - from) * i) / CURVE;
+    return { kl: round6(kl), forgotten: round6(at(kl)) };
+  });
 }
 
-function ranks(values: readonly number[]): number[] {
-  const order = values.map((_, i) => i).sort((i, j) => values[i]! - values[j]!);
-  const rank = new Array<number>(values.length);
-  for (let start = 0; start < order.length; ) {
-    let end = start;
-    while (end + 1 < order.length && values[order[end + 1]!] === values[order[start]!]) end++;
-    for (let k = start; k <= end; k++) rank[order[k]!] = (start + end) / 2 + 1;
-    start = end + 1;
-  }
-  return rank;
+interface Relation {
+  rank: number;
+  fitted: { r2: number; degree: number } | undefined;
+  /** Points that cannot be drawn. */
+  lost: number;
+  log: boolean;
 }
 
-function describe(points: readonly KlPoint[], runs: number, rank: number, lost: number, log: boolean): string {
+function describe(points: readonly KlPoint[], runs: number, { rank, fitted, lost, log }: Relation): string {
   const missing = leftOut(lost, 'point', log);
   if (points.length === 0) return `Nothing measured.${missing}`;
   const most = points.reduce((a, b) => (b.kl > a.kl ? b : a));
   const correlation = Number.isNaN(rank) ? '' : ` Rank correlation of the two: ${formatNumber(Number(rank.toFixed(2)))}.`;
+  const curve = fitted
+    ? ` R² of the ${fitted.degree === 1 ? 'line' : 'quadratic curve'}: ${formatNumber(Number(fitted.r2.toFixed(2)))}.`
+    : '';
   const few = runs > RUNS ? ` The first ${RUNS} of ${formatNumber(runs)} runs are drawn.` : '';
-  return `${formatNumber(points.length)} state${points.length === 1 ? '' : 's'}, farthest at a KL of ${formatNumber(round6(most.kl))} with ${formatNumber(round6(most.forgotten))} forgotten.${correlation}${few}${missing}`;
+  return `${formatNumber(points.length)} state${points.length === 1 ? '' : 's'}, farthest at a KL of ${formatNumber(round6(most.kl))} with ${formatNumber(round6(most.forgotten))} forgotten.${correlation}${curve}${few}${missing}`;
 }

@@ -3,7 +3,7 @@ import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { textTable } from './table.js';
 import { formatNumber, oneLine, round6 } from './text.js';
-import { label, PALETTE, spec } from './theme.js';
+import { label, PALETTE, spec, WRITTEN } from './theme.js';
 
 /** One source of a mixture, as `data.mix` reports it. */
 export interface MixtureLine {
@@ -94,7 +94,7 @@ export function mixture(report: MixtureSource, options: MixtureOptions = {}): Fi
       },
       {
         data: { values: notes },
-        mark: { type: 'text', align: 'left', baseline: 'middle', dx: 6, fontSize: 11, color: PALETTE.gray },
+        mark: { ...WRITTEN, align: 'left', baseline: 'middle', dx: 6, fontSize: 11 },
         encoding: { x, y, text: { field: 'text', type: 'nominal' } },
       },
     ],

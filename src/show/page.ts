@@ -2,6 +2,7 @@ import { CONVERSATION_CSS } from './conversation.js';
 import type { FigureParts } from './figure.js';
 import { GENERATIONS_CSS } from './generations.js';
 import { chartHtml, chartScript, type PageScript } from './interactive.js';
+import { CARDS_CSS } from './samples-cards.js';
 import { TABLE_CSS } from './table.js';
 import { cut, escapeHtml, printable } from './text.js';
 import { htmlVars } from './theme.js';
@@ -73,4 +74,7 @@ const PAGE_CSS =
   TABLE_CSS +
   TOKENS_CSS +
   CONVERSATION_CSS +
-  GENERATIONS_CSS;
+  GENERATIONS_CSS +
+  CARDS_CSS +
+  // Of a notebook's outputs the boxes to tick are not taken over; without them there is nothing to filter by.
+  '.tb-filter:not(:has(input)){display:none}';

@@ -1,7 +1,7 @@
 import type { VegaLiteSpec } from './figure.js';
 import type { Configuration } from './parameters-facts.js';
 import { formatNumber, round6 } from './text.js';
-import { label, PALETTE, spec } from './theme.js';
+import { label, PALETTE, spec, WRITTEN } from './theme.js';
 
 const FROZEN = 'frozen weights';
 const TRAINED = 'trained weights';
@@ -81,7 +81,7 @@ export function chart(title: string, alt: string, lines: readonly Line[], unit: 
           },
           {
             data: { values: totals },
-            mark: { type: 'text', align: 'left', baseline: 'middle', dx: 6, fontSize: 11, color: PALETTE.gray },
+            mark: { ...WRITTEN, align: 'left', baseline: 'middle', dx: 6, fontSize: 11 },
             encoding: { x, y: y(axis), text: { field: 'text', type: 'nominal' } },
           },
         ],
@@ -99,7 +99,7 @@ export function chart(title: string, alt: string, lines: readonly Line[], unit: 
           // Labels stand towards the middle of the panel, so that none leaves it.
           ...(['left', 'right'] as const).map(align => ({
             data: { values: shares.filter(line => line.share < Math.sqrt(low) === (align === 'left')) },
-            mark: { type: 'text', align, dx: align === 'left' ? 10 : -10, baseline: 'middle', fontSize: 11, color: PALETTE.gray },
+            mark: { ...WRITTEN, align, dx: align === 'left' ? 10 : -10, baseline: 'middle', fontSize: 11 },
             encoding: { x: share, y: y(null), text: { field: 'text', type: 'nominal' } },
           })),
         ],

@@ -4,8 +4,8 @@ import { appendLines, BadInput, quote, Random, setView } from '../base/core/inde
 import type { ConversationMessage } from './conversation.js';
 import type { figure } from './figure.js';
 import { inNotebook, newSpot } from './hosts.js';
-import { pairFigure } from './rate-figure.js';
-import { escapeHtml } from './text.js';
+import { pair as pairFigure } from './rate-figure.js';
+import { escapeHtml, oneLine, printable } from './text.js';
 import { button, row, WIDGET_MIME } from './widgets.js';
 
 /** Two answers to one prompt; `evaluate.pairs` makes such. */
@@ -184,11 +184,11 @@ async function showButtons(session: RatingSession): Promise<boolean> {
 function bundle(session: RatingSession, failed: string): Record<string, unknown> {
   const { current, done, total, file } = session;
   if (!current) {
-    const text = `${done} of ${total} pairs are done. evaluate.preferences('${file}') counts them.`;
+    const text = `${done} of ${total} pairs are done. evaluate.preferences('${oneLine(file)}') counts them.`;
     return { 'text/html': `<p>${escapeHtml(text)}</p>`, 'text/plain': text };
   }
   const shown = pairOf(session)!;
-  const problem = failed === '' ? '' : `<p><b>Not saved:</b> ${escapeHtml(failed)}</p>`;
+  const problem = failed === '' ? '' : `<p><b>Not saved:</b> ${escapeHtml(printable(failed))}</p>`;
   return { 'text/html': problem + shown.html, 'text/plain': shown.text };
 }
 

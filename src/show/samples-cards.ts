@@ -55,7 +55,8 @@ function card(item: CardSample, task: number): string {
   ];
   return (
     // Of a notebook that is not trusted JupyterLab shows no style sheets, but such a border.
-    `<details open class="tb-card ${names.filter(Boolean).join(' ')}" style="border:1px solid #8a8a8a">` +
+    // `open` has a value because the page of a notebook keeps attributes that have one.
+    `<details open="" class="tb-card ${names.filter(Boolean).join(' ')}" style="border:1px solid #8a8a8a">` +
     `<summary>${verdict}<span class="tb-note">${about.join(' · ')}</span></summary>` +
     `<div class="tb-ask" dir="auto">${escapeHtml(printable(cut(item.prompt ?? '', PROMPT)))}</div>` +
     `<div class="tb-sides">${sides}</div>${notes.length > 0 ? `<p class="tb-note">${notes.join(' — ')}</p>` : ''}</details>`

@@ -68,6 +68,9 @@ function clip(line: string, width: number): string {
   return `${out}…`;
 }
 
+/** A word that may be broken anywhere, lest it make its column too wide; in a narrow place others would be broken, too. */
+const LONG_WORD = /\S{25}/;
+
 /** Already escaped cells as an HTML table in our style. */
 export function htmlTable(t: {
   title?: string;
@@ -76,10 +79,16 @@ export function htmlTable(t: {
   cells: readonly (readonly string[])[];
   numeric?: readonly boolean[];
 }): string {
-  const align = (i: number) => (t.numeric?.[i] ? ' class="tb-num"' : '');
+  const align = (i: number, cell = '') => {
+    const classes = [
+      ...(t.numeric?.[i] ? ['tb-num'] : []),
+      ...(LONG_WORD.test(cell.replace(/<[^>]*>/g, ' ')) ? ['tb-long'] : []),
+    ];
+    return classes.length > 0 ? ` class="${classes.join(' ')}"` : '';
+  };
   const caption = t.title === undefined ? '' : `<caption>${escapeHtml(printable(cut(t.title, 200)))}</caption>`;
   const head = t.names.map((n, i) => `<th scope="col"${align(i)}>${escapeHtml(oneLine(cut(n, 80)))}</th>`).join('');
-  const body = t.cells.map(row => `<tr>${row.map((c, i) => `<td dir="auto"${align(i)}>${c}</td>`).join('')}</tr>`).join('\n');
+  const body = t.cells.map(row => `<tr>${row.map((c, i) => `<td dir="auto"${align(i, c)}>${c}</td>`).join('')}</tr>`).join('\n');
   const note = t.note ? `<p class="tb-note">${escapeHtml(t.note)}</p>` : '';
   return (
     `<style>${TABLE_CSS}</style><div class="tb-figure tb-table"><table>${caption}<thead><tr>${head}</tr></thead>\n` +
@@ -119,7 +128,8 @@ export const TABLE_CSS: string =
   '.tb-table caption{caption-side:top;text-align:left;font-weight:600;font-size:15px;padding:0 0 8px;color:var(--tb-ink)}' +
   // Two classes: JupyterLab's own style of tables (right-aligned, striped) must not win.
   '.tb-figure.tb-table th,.tb-figure.tb-table td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border:0;border-bottom:1px solid var(--tb-line);' +
-  'white-space:pre-wrap;overflow-wrap:anywhere;min-width:3em;max-width:32em;background:none}.tb-figure.tb-table tbody tr{background:none}' +
+  'white-space:pre-wrap;overflow-wrap:break-word;min-width:3em;max-width:32em;background:none}.tb-figure.tb-table tbody tr{background:none}' +
+  '.tb-figure.tb-table td.tb-long{overflow-wrap:anywhere}.tb-figure.tb-table td.tb-num{white-space:nowrap}' +
   '.tb-figure.tb-table td:first-child{min-width:6em}' +
   '.tb-figure.tb-table thead th{color:var(--tb-soft);font-weight:600;border-bottom:2px solid var(--tb-line);overflow-wrap:normal}' +
   '.tb-figure.tb-table .tb-num{text-align:right;font-variant-numeric:tabular-nums}' +

@@ -4,7 +4,7 @@ import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { textTable } from './table.js';
 import { formatNumber, oneLine, round6 } from './text.js';
-import { label, PALETTE, spec } from './theme.js';
+import { label, PALETTE, spec, WRITTEN } from './theme.js';
 
 /** One template, on the same conversations as the others. */
 export interface TemplateLine {
@@ -105,7 +105,7 @@ export function templateComparison(lines: readonly TemplateLine[], options: Temp
       },
       {
         data: { values: ends },
-        mark: { type: 'text', align: 'left', baseline: 'middle', dx: 6, fontSize: 11, color: PALETTE.gray },
+        mark: { ...WRITTEN, align: 'left', baseline: 'middle', dx: 6, fontSize: 11 },
         encoding: { x, y: y({ title: null, labelPadding: 8 }), text: { field: 'text', type: 'nominal' } },
       },
     ],

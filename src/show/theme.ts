@@ -55,6 +55,12 @@ const CONFIG: Record<string, unknown> = {
   range: { category: [PALETTE.blue, PALETTE.vermillion, PALETTE.green, PALETTE.purple, PALETTE.orange, PALETTE.sky] },
 };
 
+/**
+ * A mark of words or numbers in a chart, in the ink of the axes' labels: any colour of its own is too faint on white or on black, and
+ * Vega-Lite's own is black on either. Only of what it takes to be hollow it leaves the fill to the theme, and the line around it to us.
+ */
+export const WRITTEN = { type: 'text', style: 'guide-label', filled: false, stroke: 'transparent', strokeWidth: 0 } as const;
+
 /** A whole spec around the parts of a chart. Titles are strings here, never objects: an object could be a Vega signal. */
 export function spec(
   parts: { title?: string; subtitle?: string; description: string } & Record<string, unknown>,
@@ -81,7 +87,11 @@ function wrapped(text: string, width: number): string | string[] {
 
 /** A string from data as it may stand in a chart: printable, one line, short. Vega shows it as text and never evaluates it. */
 export function label(text: unknown, limit = 60): string {
-  const shown = cut(printable(String(text)).replace(/\s+/g, ' '), limit);
+  const whole = String(text);
+  const clean = (part: string) => printable(part).replace(/\s+/g, ' ');
+  // Of a text far too long its beginning is enough; how long it is still stands behind it.
+  const start = clean(whole.slice(0, 20 * limit));
+  const shown = cut(start.length > limit ? start + whole.slice(20 * limit) : clean(whole), limit);
   // Vega keeps operators and stacks under such texts in plain objects, and of "constructor" finds what every object has.
   return shown in Object.prototype ? `${shown}\u00a0` : shown;
 }

@@ -4,7 +4,7 @@ import { type Figure, figure } from './figure.js';
 import { type Box, namePlaces, type Place } from './name-places.js';
 import { textTable } from './table.js';
 import { formatNumber, oneLine, round6 } from './text.js';
-import { label, PALETTE, spec } from './theme.js';
+import { label, PALETTE, spec, WRITTEN } from './theme.js';
 
 /** One way to train, and what it did to the model. */
 export interface TradeOffPoint {
@@ -134,7 +134,7 @@ export function tradeOff(points: readonly TradeOffPoint[], options: TradeOffOpti
         // Names stand beside their points where there is room for them.
         ...namesBeside(values, domains, { width, height }).map(({ place, points: beside }) => ({
           data: { values: beside },
-          mark: { type: 'text', ...place, baseline: 'middle', fontSize: 11, color: PALETTE.gray },
+          mark: { ...WRITTEN, ...place, baseline: 'middle', fontSize: 11 },
           encoding: { x, y, text: { field: 'name', type: 'nominal' }, opacity },
         })),
       ],

@@ -28,6 +28,7 @@ import { type LossHistory, lossCurve } from './loss-curve.js';
 import { type MarginSeries, margins } from './margins.js';
 import { type MixtureSource, mixture } from './mixture.js';
 import { parameters } from './parameters.js';
+import { type PairData, pair } from './rate-figure.js';
 import { loadAhead } from './render.js';
 import { type RewardHistory, rewards } from './rewards.js';
 import { type RunsSource, runs } from './runs.js';
@@ -66,6 +67,7 @@ const KINDS: Record<string, (data: never) => Figure> = {
   },
   intervals: (data: IntervalsData) => intervals(data),
   comparison: (data: ComparisonData) => comparison(data),
+  pair: (data: PairData) => pair(data),
   training: (data: TrainingSource) => training(data),
   rewards: (data: RewardHistory) => rewards(data),
   attention: (data: AttentionData) => attention(data),

@@ -54,6 +54,8 @@ beforeAll(async () => {
     model: init(sizes, { seed: 2 }),
     hooks: { onStep: () => Promise.reject(new Error('mine\u001b[31m')) },
   });
+  // The end of a run does not wait long for git.
+  await vi.waitUntil(() => readRecords(dir).every(({ record }) => record.sessions[0]!.git), { timeout: 60_000 });
   const [a, b, c] = readRecords(dir).map(({ id }) => id);
   ids = [a!, b!, c!].sort((x, y) => x.slice(20).localeCompare(y.slice(20)));
 });

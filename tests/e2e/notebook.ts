@@ -96,7 +96,7 @@ export async function executor(notebook: string, { seconds }: { seconds: number 
       expect(code, output.slice(-4000)).toBe(0);
       return { executed, notebook: await readNotebook(executed) };
     },
-    dispose: () => rm(folder, { recursive: true, force: true }),
+    dispose: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),
   };
 }
 

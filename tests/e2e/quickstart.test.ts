@@ -83,9 +83,7 @@ describe.skipIf(skipJupyter)('the quickstart executed by Jupyter', () => {
     return { executed, notebook, figures };
   }
 
-  test('held-out accuracy rises, base text is forgotten, replay keeps it; its page shows the charts', {
-    timeout: 300_000,
-  }, async () => {
+  test('held-out accuracy rises, base text is forgotten, replay keeps it; its page shows the charts', async () => {
     const { executed, notebook, figures } = await execute('quickstart', { TUNEBOOK_STEPS: '200' });
     expectComplete(notebook);
     expect(figures.steps).toBe(200);

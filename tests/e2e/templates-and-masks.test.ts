@@ -108,9 +108,9 @@ describe.skipIf(skipJupyter)('the notebook executed by Jupyter', () => {
       expect(await tab.locator('.tb-chart svg').count()).toBe(charts);
       const trained = tab.locator('.tb-toks .tb-trained').first();
       await trained.hover();
-      expect(await trained.evaluate(node => getComputedStyle(node, '::after').content)).toMatch(
-        /id \d+.*role assistant.*trained/,
-      );
+      await expect
+        .poll(() => trained.evaluate(node => getComputedStyle(node, '::after').content))
+        .toMatch(/id \d+.*role assistant.*trained/);
       expect(await tab.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1100);
     });
   });

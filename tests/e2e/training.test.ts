@@ -82,9 +82,7 @@ describe.skipIf(skipJupyter)('the notebook executed by Jupyter', () => {
   });
   afterAll(() => jupyter?.dispose());
 
-  test('trains three ways, survives a kill bit by bit, holds back, leaves NaN out, and finds its records', {
-    timeout: 300_000,
-  }, async () => {
+  test('trains three ways, survives a kill bit by bit, holds back, leaves NaN out, and finds its records', async () => {
     const { executed, notebook } = await jupyter.execute('training', { TUNEBOOK_STEPS: '40' });
     expectComplete(notebook);
     expectSound(notebook, 40);

@@ -21,7 +21,7 @@ export const skipBrowser: boolean = (() => {
 })();
 
 /** Milliseconds that pages have for everything: a busy machine is slow, not broken. Playwright's own limit is 30 s. */
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 
 /** A headless browser. The caller closes it. */
 export async function launchBrowser(): Promise<Browser> {

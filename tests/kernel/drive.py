@@ -3,11 +3,12 @@
 Reads a JSON plan from stdin and prints a JSON report. Plan: {"kernel": name, "cwd": folder, "steps": [...]}; steps:
   {"code": "..."}                       run a cell; optional: "interrupt_on" (text in a stream), "timeout" (s),
                                         "interrupt_on_busy" (as soon as the kernel says busy), "interrupts" (how many, 50 ms apart),
-                                        "mark" (file that is written when the interrupts are sent),
+                                        "mark" (file that is written when the kernel has taken the interrupts),
                                         "wait_for" (text that a stream or a shown text/plain contains, now or later; waited for),
                                         "silent", "store_history", "user_expressions", "stop_on_error"
   {"burst": ["...", "..."]}             send several cells before reading any reply
                                         "answers" (texts for input_requests: without it the front end takes no input),
+                                        "answer_on" (text in a stream: no answer is given before it),
                                         "during" (sent once "during_on" is in a stream: {"message": "comm_msg", "content": {...}}),
                                         "interrupt_on_input" (interrupt instead of answering)
   {"request": "complete", "content": {...}, "channel": "shell"}   any other request
@@ -19,6 +20,7 @@ earlier requests that arrived meanwhile, "late" what came while "wait_for" was w
 
 import json
 import os
+import socket
 import sys
 import time
 import uuid
@@ -31,9 +33,29 @@ PATIENCE = 180
 
 PARENT = os.getppid()
 
+
+def free_ports(count):
+    """Ports that this system gives to nobody who does not ask for them: nobody gets one between this choice and the kernel's binding."""
+    found = []
+    for port in (20_000 + (os.getpid() * 8 + i) % 12_000 for i in range(12_000)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+
+
 plan = json.load(sys.stdin)
 started = time.time()
-manager = KernelManager(kernel_name=plan["kernel"])
+manager = KernelManager(kernel_name=plan["kernel"], cache_ports=False)
+for name, port in zip(("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port"), free_ports(5)):
+    setattr(manager, name, port)
+if plan["kernel"] == "tunebook":
+    # jupyter_client kills a kernel that has not ended after five seconds. Ours has ends of its own.
+    manager.shutdown_wait_time = 2 * PATIENCE
 manager.start_kernel(cwd=plan.get("cwd", os.getcwd()))
 client = manager.client()
 # Both count their messages under one session's name: an interrupt could have the id of a cell.
@@ -63,8 +85,10 @@ def gather(ids, timeout, step):
     replies, outputs, states, waiting = {}, [], [], set(ids)
     answers, asked, others = list(step.get("answers", [])), [], []
     during = step.get("during")
+    awaited = step.get("answer_on")
     begin = time.time()
     interrupted = False
+    taken = 0
 
     def interrupt():
         nonlocal interrupted
@@ -74,8 +98,6 @@ def gather(ids, timeout, step):
             for i in range(step.get("interrupts", 1)):
                 manager.interrupt_kernel()
                 time.sleep(0.05 if i else 0)
-            if "mark" in step:
-                open(step["mark"], "w").close()
 
     gather.interrupted_at = None
     expected = 0 if "message" in step else len(ids)
@@ -104,11 +126,19 @@ def gather(ids, timeout, step):
                     if during and step["during_on"] in text:
                         send("shell", during["message"], during["content"])
                         during = None
+                    if awaited and awaited in text:
+                        awaited = None
+            elif message["parent_header"].get("msg_type") == "interrupt_request":
+                taken += message["content"].get("execution_state") == "idle"
+                if "mark" in step and taken == step.get("interrupts", 1):
+                    open(step["mark"], "w").close()
             elif message["header"]["msg_type"] != "status":
                 others.append(other(message))
         except Empty:
             pass
         try:
+            if awaited:
+                raise Empty
             question = client.get_stdin_msg(timeout=0.001)
             asked.append(question["content"])
             if step.get("interrupt_on_input"):

@@ -10,6 +10,8 @@ export interface Step {
   burst?: string[];
   /** Texts for what the cell asks; without them the front end takes no input. */
   answers?: string[];
+  /** No answer is given before this text stands in a stream of the cell. */
+  answer_on?: string;
   interrupt_on_input?: boolean;
   /** Sent when `during_on` stands in a stream of the running cell. */
   during?: { message: string; content: object };
@@ -30,7 +32,7 @@ export interface Step {
   store_history?: boolean;
   stop_on_error?: boolean;
   user_expressions?: Record<string, string>;
-  /** File (of the test) that is written when the interrupts are sent. */
+  /** File (of the test) that is written when the kernel has taken the interrupts. */
   mark?: string;
   /** Text that a stream or a shown text/plain contains, waited for as long as `timeout`. */
   wait_for?: string;
@@ -100,7 +102,7 @@ export async function runPython(script: string, input: string, more: NodeJS.Proc
       child.stdin.end(input);
     });
   } finally {
-    rmSync(prefix, { recursive: true, force: true });
+    rmSync(prefix, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
@@ -158,5 +160,5 @@ export function result(done: Done): string | undefined {
 /** The error's traceback without colours. */
 export function trace(done: Done): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: ANSI colours begin with one
-  return (done.reply.traceback as string[]).join('\n').replace(/\u001b\[\d+m/g, '');
+  return (done.reply.traceback as string[]).join('\n').replace(/\u001b\[[\d;]+m/g, '');
 }

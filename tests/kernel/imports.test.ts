@@ -103,7 +103,6 @@ console.log(require('tunebook').BadInput === BadInput, imported.BadInput === Bad
       await: { code: `import { ready } from 'top-level-await';\nready` },
       vega: {
         code: `import * as vega from 'vega';\nimport { compile } from 'vega-lite';\n[typeof vega.parse, typeof compile]`,
-        timeout: 60,
       },
       commonjs: {
         code: `import defaulted, { named } from 'old-style';\nimport * as old from 'old-style';\n[defaulted(), named, old.hidden]`,

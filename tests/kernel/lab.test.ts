@@ -45,7 +45,7 @@ describe.skipIf(skipLab)('in JupyterLab', () => {
     await notebook.interrupt();
     await notebook.outputs(3).filter({ hasText: 'KeyboardInterrupt' }).waitFor();
     await notebook.idle();
-  }, 400_000);
+  });
 
   it('completes a name with its kind and documentation', async () => {
     const cell = notebook.page.locator('.jp-CodeCell').nth(4);

@@ -19,12 +19,15 @@ describe('what an interrupted cell leaves running', () => {
   beforeAll(async () => {
     // The kernel keeps Node's timers as they are when it is loaded.
     vi.useFakeTimers({ toFake: ['setTimeout'] });
+    // Vitest reads and writes files whenever it likes.
+    vi.spyOn(process, 'getActiveResourcesInfo').mockReturnValue([]);
     const kernel = await import('../../src/kernel/leftovers.js');
     leftovers = new kernel.Leftovers(() => cell);
     leftovers.install();
   });
   afterAll(() => {
     vi.useRealTimers();
+    vi.restoreAllMocks();
     process.removeAllListeners('worker');
   });
 

@@ -60,6 +60,9 @@ function* endless() { yield 1; throw new Error('in a generator') }`,
   local: { code: `import { load } from './local';\nload()` },
   later: { code: `const start = Date.now(); // another cell\nload()` },
   atLoad: { code: `import './throws';` },
+  wide: {
+    code: `const wide = ['${'x'.repeat(150)}'].map(() => { throw new Error('far to the right') }).join('${'y'.repeat(90)}');`,
+  },
   afterwards: { code: `1 + 1` },
 };
 
@@ -146,8 +149,16 @@ cell 1, line 5
     expect(text.length).toBeLessThan(50_000);
   });
 
+  it('show of a long line the part around the place', () => {
+    const lines = trace(done.wide).split('\n');
+    const at = lines.findIndex(line => line.startsWith('> 1 | …x'));
+    expect(lines[at]).toMatch(/join\('…$/);
+    expect(lines[at]!.length).toBeLessThan(90);
+    expect(lines[at]!.slice(lines[at + 1]!.indexOf('^'))).toMatch(/^new Error\('far/);
+  });
+
   it('are coloured', () => {
-    expect(done.calls.reply.traceback[0]).toBe('\u001b[31mRangeError\u001b[39m: bottom');
+    expect(done.calls.reply.traceback[0]).toBe('\u001b[1;38;5;231;48;5;124mRangeError\u001b[22;39;49m: bottom');
     expect(done.calls.outputs.at(-1)).toEqual({
       type: 'error',
       content: expect.objectContaining({ ename: 'RangeError', evalue: 'bottom' }),

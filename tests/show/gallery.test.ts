@@ -48,13 +48,13 @@ describe.skipIf(skipBrowser)('the gallery in Chromium', () => {
     const tip = () => paris.evaluate(node => getComputedStyle(node, '::after').content);
     expect(await tip()).toBe('none');
     await paris.hover();
-    expect(await tip()).toMatch(/Paris.*id 119.*role assistant.*trained.*label 119.*loss 2\.7 nats/);
+    await expect.poll(tip).toMatch(/Paris.*id 119.*role assistant.*trained.*label 119.*loss 2\.7 nats/);
     await tab.screenshot({ path: join(folder, 'tokens-hover.png') });
     await tab.mouse.move(0, 0);
     await paris.focus();
     await tab.keyboard.press('Shift+Tab');
     await tab.keyboard.press('Tab');
-    expect(await tip()).toMatch(/loss 2\.7 nats/);
+    await expect.poll(tip).toMatch(/loss 2\.7 nats/);
     expect(await paris.getAttribute('title')).toContain('loss 2.7 nats');
     await tab.close();
   });

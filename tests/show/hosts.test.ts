@@ -233,7 +233,7 @@ describe('live', () => {
     live(run);
     run.step(2);
     run.step(1);
-    await vi.waitUntil(() => shown.some(s => s.bundle['image/png'] !== undefined), { timeout: 20_000 });
+    await vi.waitUntil(() => shown.some(s => s.bundle['image/png'] !== undefined), { timeout: 60_000 });
     expect(lossOf(shown.at(-1)!)).toBe(1);
   });
 
@@ -244,7 +244,7 @@ describe('live', () => {
     const view = live(run);
     run.step(0.1);
     const points = (s: Shown) => (s.bundle[VEGALITE_MIME] as { data: { values: unknown[] } }).data.values.length;
-    await vi.waitUntil(() => shown.length > 0, { timeout: 20_000 });
+    await vi.waitUntil(() => shown.length > 0, { timeout: 60_000 });
     expect(points(shown[0]!)).toBe(300);
     await view.flush();
     expect(points(shown.at(-1)!)).toBe(1000);

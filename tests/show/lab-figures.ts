@@ -60,22 +60,23 @@ export async function showsEverything(lab: Lab): Promise<void> {
   await notebook.idle();
 
   const stderr = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]');
-  expect(await stderr.allTextContents()).toEqual([expect.stringMatching(/BadInput.*no such thing.*deeper/s)]);
+  await expect.poll(() => stderr.allTextContents(), SLOW).toEqual([expect.stringMatching(/BadInput.*no such thing.*deeper/s)]);
 
   const names = Object.keys(figures);
   const [bars, all] = [5, 6].map(cell => notebook.outputs(cell)) as [Locator, Locator];
   await expect.poll(() => all.count(), SLOW).toBe(names.length);
   for (const [i, name] of names.entries()) {
-    const wanted = figures[name]!.spec ? '.jp-RenderedVegaCommon5 canvas' : '.jp-RenderedHTML .tb-figure';
+    const wanted = figures[name]!.spec ? '.jp-RenderedVegaCommon5 canvas' : '.jp-RenderedHTML > .tb-figure';
     await expect.poll(() => all.nth(i).locator(wanted).count(), { message: name, ...SLOW }).toBe(1);
   }
   const at = (name: string) => all.nth(names.indexOf(name));
   await expect.poll(() => notebook.outputs(0).locator('canvas').count(), SLOW).toBe(1);
   await expect.poll(() => notebook.outputs(1).locator('canvas').count(), SLOW).toBe(1);
-  for (const cell of [2, 3]) expect(await notebook.outputs(cell).locator('.tb-table td').count()).toBeGreaterThan(5);
-  expect(await notebook.outputs(4).locator('.tb-turn').count()).toBe(2);
+  for (const cell of [2, 3])
+    await expect.poll(() => notebook.outputs(cell).locator('.tb-table td').count(), SLOW).toBeGreaterThan(5);
+  await expect.poll(() => notebook.outputs(4).locator('.tb-turn').count(), SLOW).toBe(2);
   // The outer task spoke once, before anything was drawn; the bar of the inner one stands below it.
-  expect(await bars.locator('progress').count()).toBe(2);
+  await expect.poll(() => bars.locator('progress').count(), SLOW).toBe(2);
 
   expect(await background(at('loss').locator('canvas'))).toEqual([51, 51, 51]);
   await answersThePointer(page, at);
@@ -91,8 +92,7 @@ async function answersThePointer(page: Page, at: (name: string) => Locator): Pro
   await canvas('loss').hover({ position: { x: 300, y: 150 } });
   await page.mouse.move(1, 1);
   await canvas('loss').hover({ position: { x: 310, y: 152 } });
-  await tip.waitFor();
-  expect(await tip.textContent()).toMatch(/step:?\d+.*loss:?\d\.\d+/);
+  await expect.poll(() => tip.textContent(), SLOW).toMatch(/step:?\d+.*loss:?\d\.\d+/);
 
   // The first name of the legend, some way below the two lines of the subtitle.
   const click = (y: number) => (box: Box) => page.mouse.click(box.x + 110, box.y + y);

@@ -31,6 +31,9 @@ console.log('now', run.status, run.step);`,
 const text = async (notebook: LabNotebook, cell: number) => (await notebook.outputs(cell).allTextContents()).join('\n');
 const stopButton = (notebook: LabNotebook) => notebook.page.locator('button.jupyter-button', { hasText: 'Stop' });
 
+/** The outputs of a cell as they are saved. */
+const savedOutputs = async (notebook: LabNotebook, cell: number) => JSON.stringify((await notebook.saved()).cells[cell]!.outputs);
+
 /** Steps that the last chart of a saved notebook shows. */
 async function chartOf(notebook: LabNotebook): Promise<{ step: number; png: boolean }> {
   const saved = await notebook.saved();
@@ -73,18 +76,16 @@ describe.skipIf(skipLab)('in JupyterLab', () => {
       await stopButton(notebook).waitFor();
       await notebook.page.screenshot({ path: join(folder, 'stop-running.png') });
       await inert(notebook);
-      expect(await notebook.page.locator('.tb-bars progress').count()).toBe(1);
+      await expect.poll(() => notebook.page.locator('.tb-bars progress').count()).toBe(1);
       await stopButton(notebook).click();
       await notebook.idle();
-      const printed = await text(notebook, 1);
-      expect(printed).toMatch(/now stopped \d+/);
-      const step = Number(/now stopped (\d+)/.exec(printed)![1]);
-      expect(await text(notebook, 2)).toContain(`after stopped ${step} 42`);
-      expect(printed).toContain('stopped');
+      await expect.poll(() => text(notebook, 1)).toMatch(/now stopped \d+/);
+      const step = Number(/now stopped (\d+)/.exec(await text(notebook, 1))![1]);
+      await expect.poll(() => text(notebook, 2)).toContain(`after stopped ${step} 42`);
       await expect.poll(() => stopButton(notebook).count()).toBe(0);
-      expect(await notebook.page.locator('.tb-bars progress').count()).toBe(0);
+      await expect.poll(() => notebook.page.locator('.tb-bars progress').count()).toBe(0);
       await notebook.page.screenshot({ path: join(folder, 'stop-stopped.png') });
-      expect(await chartOf(notebook)).toEqual({ step, png: true });
+      await expect.poll(() => chartOf(notebook)).toEqual({ step, png: true });
       await inert(notebook);
     },
   );
@@ -111,12 +112,9 @@ describe.skipIf(skipLab)('in JupyterLab', () => {
     await cut.page.locator('.tb-bars progress').waitFor();
     await cut.interrupt();
     await cut.idle();
-    const printed = await text(cut, 1);
-    expect(printed).toContain('KeyboardInterrupt');
-    const asked = await cut.saved();
-    expect(JSON.stringify(asked.cells[1]!.outputs)).toContain('stopped');
-    const shown = await chartOf(cut);
-    expect(shown.png).toBe(true);
+    await expect.poll(() => text(cut, 1)).toContain('KeyboardInterrupt');
+    await expect.poll(() => savedOutputs(cut, 1)).toContain('stopped');
+    await expect.poll(() => chartOf(cut)).toMatchObject({ png: true });
     await cut.page.screenshot({ path: join(folder, 'interrupted.png') });
 
     const fails = await lab.open('fails', [
@@ -124,8 +122,8 @@ describe.skipIf(skipLab)('in JupyterLab', () => {
     ]);
     await fails.runAll();
     await fails.idle();
-    expect(await text(fails, 1)).toContain('no more');
-    expect(await chartOf(fails)).toEqual({ step: 7, png: true });
+    await expect.poll(() => text(fails, 1)).toContain('no more');
+    await expect.poll(() => chartOf(fails)).toEqual({ step: 7, png: true });
   });
 
   it('every kind of figure and view is drawn, and answers the pointer', { timeout: PATIENCE }, () => showsEverything(lab));
@@ -154,7 +152,7 @@ throw new Error(all);`,
     notebook.page.on('request', request => requests.push(request.url()));
     await notebook.runAll();
     await notebook.idle();
-    expect(await notebook.outputs(0).count()).toBe(6 * ATTACKS.length + 4);
+    await expect.poll(() => notebook.outputs(0).count()).toBe(6 * ATTACKS.length + 4);
     await notebook.page.screenshot({ path: join(folder, 'hostile.png') });
     await inert(notebook);
     expect(requests.filter(url => /evil\.example/.test(url))).toEqual([]);
@@ -168,8 +166,7 @@ throw new Error(all);`,
     await notebook.page.screenshot({ path: join(folder, 'no-widgets.png') });
     await notebook.interrupt();
     await notebook.idle();
-    const saved = JSON.stringify((await notebook.saved()).cells[1]!.outputs);
-    expect(saved).not.toContain('To stop sft');
-    expect(saved).not.toContain(WIDGET_MIME);
+    await expect.poll(() => savedOutputs(notebook, 1)).not.toContain('To stop sft');
+    expect(await savedOutputs(notebook, 1)).not.toContain(WIDGET_MIME);
   });
 });

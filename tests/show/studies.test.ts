@@ -3,12 +3,15 @@ import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
 import {
   attention,
+  comparison,
   diversity,
   drift,
   type Figure,
   figureOf,
+  forgettingReport,
   generations,
   histogram,
+  intervals,
   klForgetting,
   lossCurve,
   margins,
@@ -19,7 +22,6 @@ import {
   tradeOff,
   training,
 } from '../../src/show/index.js';
-import { spearman } from '../../src/show/kl-forgetting.js';
 import { compileSpec } from '../../src/show/render.js';
 import { wordDiff } from '../../src/show/word-diff.js';
 import { gallery } from './examples.js';
@@ -49,6 +51,9 @@ async function expectSound(name: string, figure: Figure): Promise<void> {
   await compileSpec(figure.spec, 'light', warning => warnings.push(warning));
   expect(warnings, name).toEqual([]);
   const svg = await renderSvg(figure);
+  // Letters have the ink of the theme; a heat map writes black or white on colours of its own.
+  for (const [letters] of svg.matchAll(/<text[^>]*>[^<]/g))
+    expect(letters, name).toMatch(/fill="(#1a1a1a|#4d4d4d|#000000|#ffffff)"/);
   expect(
     [...svg.matchAll(/.{0,90}(NaN|Infinity|undefined).{0,30}/g)].slice(0, 3).map(match => match[0]),
     name,
@@ -155,6 +160,19 @@ describe('what charts seldom see', () => {
     margins: margins(values),
     histogram: histogram(values),
     lossCurve: lossCurve({ loss: values }),
+    intervals: intervals({
+      title: name,
+      axis: name,
+      reference: values[0],
+      rows: values.map(v => ({ label: name, value: v, low: v, high: v })),
+    }),
+    comparison: comparison({
+      rows: values.map(v => ({ measure: name, seeds: 5, a: v, b: v, difference: v, low: v, high: v, p: v, holm: v, mde: v })),
+    }),
+    report: forgettingReport({
+      title: name, sentences: values.map(() => name), gained: values.map(v => ({ label: name, before: v, after: v, unit: name })), lost: [],
+      kl: values.map(v => ({ on: name, kl: v })), cka: values.map(v => ({ layer: v, cka: v })), drift: values.map(v => ({ name, drift: v, rank: v, side: v })),
+    }), // biome-ignore format: one part a line
     templates: templateComparison(
       values.filter(v => v >= 0 && v < 1e300).map(v => ({ name, tokens: v, trained: v / 2, score: v <= 1 ? v : Number.NaN })),
     ),
@@ -279,11 +297,20 @@ describe('what the figures compute', () => {
     expect(front.map(line => line[0])).toEqual(['a', 'd']);
   });
 
-  it('rank correlation, with ties', () => {
-    expect(spearman([1, 2, 3], [10, 100, 1000])).toBe(1);
-    expect(spearman([1, 2, 3, 4], [4, 3, 2, 1])).toBe(-1);
-    expect(spearman([1, 2, 2, 3], [1, 3, 2, 4])).toBeCloseTo(0.9487, 4);
-    expect(spearman([1, 1, 1], [1, 2, 3])).toBeNaN();
+  it('divergence: the fitted curve and its R², points joined or not', () => {
+    const points = [0.1, 0.2, 0.4, 0.8].map(kl => ({ run: kl < 0.3 ? 'low' : 'high', kl, forgotten: kl * kl }));
+    const marks = (figure: Figure) => (figure.spec!.layer as { mark: { type: string } }[]).map(({ mark }) => mark.type);
+    const plain = klForgetting(points);
+    expect(plain.alt).toMatch(/Rank correlation of the two: 1\.$/);
+    expect(marks(plain)).toEqual(['line', 'point']);
+    const fitted = klForgetting(points, { fit: 2, join: false });
+    expect(fitted.alt).toMatch(/R² of the quadratic curve: 1\.$/);
+    expect(marks(fitted)).toEqual(['line', 'point']);
+    const curve = (fitted.spec!.layer as { data: { values: { kl: number; forgotten: number }[] } }[])[0]!.data.values;
+    for (const { kl, forgotten } of curve) expect(forgotten).toBeCloseTo(kl * kl, 4);
+    // A line cannot follow a parabola, and two points that lie on each other determine none.
+    expect(klForgetting(points, { fit: 1 }).alt).toMatch(/R² of the line: 0\.96\.$/);
+    expect(klForgetting([points[0]!, points[0]!], { fit: 1 }).alt).not.toContain('R²');
   });
 
   it('margins: the share ranked right, every pair in one bin', () => {

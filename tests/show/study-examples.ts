@@ -1,6 +1,7 @@
 import { Random } from '../../src/base/core/index.js';
 import {
   attention,
+  comparison,
   diversity,
   drift,
   type Figure,
@@ -9,6 +10,7 @@ import {
   intervals,
   klForgetting,
   margins,
+  pair,
   rewards,
   runs,
   type TrainingEvaluation,
@@ -162,6 +164,22 @@ export function studies(): Record<string, Figure> {
         { label: 'majority', value: 0.12, low: 0.08, high: 0.17 },
         { label: 'copied input', value: 0.05, low: 0.03, high: 0.09 },
       ],
+    }),
+    comparison: comparison({
+      rows: [
+        { measure: 'paraphrases', seeds: 6, a: 0.61, b: 0.702, difference: 0.092, low: 0.05, high: 0.134, p: 0.0004, holm: 0.0012, mde: 0.058 },
+        { measure: 'loss on base text (nats per token)', seeds: 6, a: 2.41, b: 1.74, difference: -0.67, low: -0.9, high: -0.44, p: 0.003, holm: 0.006, mde: 0.31 },
+        { measure: 'compositions', seeds: 6, a: 0.18, b: 0.2, difference: 0.02, low: -0.041, high: 0.081, p: 0.44, holm: 0.44, mde: 0.085 },
+        { measure: 'a new cluster', seeds: 1, a: 0.04, b: 0.09, difference: 0.05, low: -0.01, high: 0.11, method: 'bootstrap', p: 0.12, holm: 0.24, mde: Number.NaN },
+      ], // biome-ignore format: one measure a line
+      warning: 'One measure has one seed: of it nothing may be concluded.',
+    }),
+    rating: pair({
+      prompt: [{ role: 'user', content: 'Explain why the sky is blue, in one sentence.' }],
+      task: 'explain',
+      a: 'Air scatters the blue light of the sun more than the red.',
+      b: 'The sky is blue because the sky is blue.',
+      place: 'pair 3 of 12',
     }),
     forgettingReport: forgettingReport({
       sentences: ['It learned the new tasks and lost a third of the facts.'],

@@ -10,5 +10,6 @@ export * from './progress.js';
 export * from './progress-format.js';
 export * from './progress-stack.js';
 export * from './random.js';
+export * from './relation.js';
 export * from './termination.js';
 export * from './view.js';

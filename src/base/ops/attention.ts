@@ -3,8 +3,9 @@ import { type NativeOps, native } from '../backend/index.js';
 import { fused } from './fused.js';
 import { gather } from './gather.js';
 import { batchMatmul } from './matmul.js';
-import { attentionFused, attentionGradFused, cachedAttentionFused } from './native/fused.js';
+import { type AttentionShape, attentionFused, attentionGradFused, cachedAttentionFused } from './native/fused.js';
 import type { RaggedLayout } from './ragged.js';
+import { type AttentionPart, weighted } from './shared-attention.js';
 import { softcapped } from './softcap.js';
 
 /** Options of {@link causalAttention}. */
@@ -74,6 +75,24 @@ export function causalAttention(
   });
 }
 
+/** {@link causalAttention} that can go on over other keys. Not differentiable. */
+export function causalAttentionPart(
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  layout: RaggedLayout,
+  { scale = 1 / Math.sqrt(q.shape[1] / layout.heads), window, softcap }: AttentionOptions = {},
+): AttentionPart {
+  const { tokens, heads } = layout;
+  const door = native();
+  if (door?.fused && !softcap) return attentionFused(door, [times(q, scale), k, v], layout.starts, kernelShape(layout, window));
+  const queries = times(besideQueries(q, layout), scale);
+  const scores = softcapped(batchMatmul(queries, besideKeys(k, layout), false, true), softcap);
+  const mask = layout.windowed(window ?? Number.POSITIVE_INFINITY);
+  const { out, logSum } = weighted(tf.add(scores, mask), besideKeys(v, layout));
+  return { out: back(out, layout.queryBack, q.shape), logSum: back(logSum, layout.queryBack, [tokens, heads]) };
+}
+
 /** By the fused kernel, which keeps one number a query for the gradient in place of all the scores. */
 function attentionByKernel(
   door: NativeOps,
@@ -83,14 +102,18 @@ function attentionByKernel(
   layout: RaggedLayout,
   window?: number,
 ): tf.Tensor2D {
-  const { heads, keyHeads, starts, time } = layout;
-  // A window as long as the longest row hides nothing.
-  const shape = { heads, keyHeads, window: window === undefined || window >= time ? 0 : window };
+  const { starts } = layout;
+  const shape = kernelShape(layout, window);
   return fused<tf.Tensor2D>([q, k, v], save => {
     const { out, logSum } = attentionFused(door, [q, k, v], starts, shape);
     save(q, k, v, out, logSum);
     return { value: out, gradient: (dy, saved) => attentionGradFused(door, [dy, ...saved], starts, shape) };
   });
+}
+
+function kernelShape({ heads, keyHeads, time }: RaggedLayout, window: number | undefined): AttentionShape {
+  // A window as long as the longest row hides nothing.
+  return { heads, keyHeads, window: window === undefined || window >= time ? 0 : window };
 }
 
 /**
@@ -101,7 +124,7 @@ function attentionByKernel(
  * @param keys [rows · keyHeads, slots, headDim]
  * @param values [rows · keyHeads, slots, headDim]
  * @param positions slot of every row's new token, whose key and value stand there already: int32 [rows]
- * @returns [rows, heads · headDim]
+ * @returns for every row, in `out` [rows, heads · headDim]
  */
 export function cachedAttention(
   q: tf.Tensor2D,
@@ -109,7 +132,7 @@ export function cachedAttention(
   values: tf.Tensor3D,
   positions: tf.Tensor1D,
   options: { heads: number; keyHeads: number; window?: number },
-): tf.Tensor2D | undefined {
+): AttentionPart | undefined {
   const door = native();
   if (!door?.fused) return undefined;
   const { heads, keyHeads, window } = options;

@@ -19,6 +19,7 @@ export * from './residual.js';
 export * from './rms-norm.js';
 export * from './rope.js';
 export * from './rows.js';
+export * from './shared-attention.js';
 export * from './softcap.js';
 export * from './sublayers.js';
 export * from './swiglu.js';

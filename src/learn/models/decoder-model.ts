@@ -4,8 +4,10 @@ import type { LinearModule } from './adapter.js';
 import { attendWithin } from './attend.js';
 import { type ModelInput, segmentLengths, type TrainBatch, targets, unpad } from './batch.js';
 import { type DecoderConfig, toHuggingFace } from './config/index.js';
-import { decode } from './decoder.js';
-import { decoderStepper } from './generation/decoder-stepper.js';
+import { type Attending, decode } from './decoder.js';
+import { decoderShares, decoderStepper } from './generation/decoder-stepper.js';
+import { sharedByAll } from './generation/shared-beginnings.js';
+import { SharedPrefix } from './generation/shared-prefix.js';
 import type { Stepper, StepperOptions } from './generation/stepper.js';
 import { type LossAndGradients, type LossOptions, type LossSum, Model, type OriginalFiles } from './model.js';
 import { headName, modelNames } from './names.js';
@@ -35,14 +37,14 @@ export class DecoderModel extends Model {
   override logits(input: ModelInput): tf.Tensor3D {
     const { ids } = input;
     const { rows, segmentIds, slots, time } = unpad(input);
-    return this.#pass({ ids: rows, segmentIds }, (packed, weights) => {
+    return this.#pass({ ids: rows, segmentIds }, (packed, weights, attending) => {
       const keep =
         packed.slots &&
         tf.tensor1d(
           slots.map((_, i) => packed.place(i)),
           'int32',
         );
-      const hidden = decode({ ...packed, ...attendWithin(packed, this.config), keep }, weights, this.config);
+      const hidden = decode({ ...packed, ...attending, keep }, weights, this.config);
       const head = weights.get(HEAD) as tf.Tensor2D;
       const flat = softcapped(matmul(hidden, head, false, true), this.config.logitSoftcap);
       const shape: [number, number, number] = [ids.length, time, this.config.vocabSize];
@@ -98,14 +100,17 @@ export class DecoderModel extends Model {
    * What every token of the rows costs the model, in nats, whether it is trained or not: `[row][t]` is −log p(ids[t] |
    * earlier ids), NaN for t = 0, which nothing predicts, and likewise for the first token of every segment of packed rows.
    */
-  override tokenLosses({ ids, segmentIds }: { ids: number[][]; segmentIds?: number[][] }): number[][] {
-    const { keep, labels } = targets({ ids, labels: ids, segmentIds }, this.config);
-    const losses = keep.length > 0 ? this.#losses({ ids, segmentIds }, keep, labels) : new Float32Array(0);
+  override tokenLosses({ ids, segmentIds, from }: { ids: number[][]; segmentIds?: number[][]; from?: number[] }): number[][] {
+    const shared = from && !segmentIds ? this.#sharedBeginning(ids, from) : [];
+    const rows = shared.length > 0 ? ids.map(row => row.slice(shared.length)) : ids;
+    const wanted = rows.map((row, b) => row.map((id, t) => (t + shared.length < (from?.[b] ?? 0) ? -100 : id)));
+    const { keep, labels } = targets({ ids: rows, labels: wanted, segmentIds }, this.config);
+    const losses = keep.length > 0 ? this.#losses({ ids: rows, segmentIds }, keep, labels, shared) : new Float32Array(0);
     let next = 0;
     return ids.map((row, b) =>
       row.map((_, t) => {
         const first = t === 0 || (segmentIds && segmentIds[b]![t] !== segmentIds[b]![t - 1]);
-        return first ? Number.NaN : losses[next++]!;
+        return first || t < (from?.[b] ?? 0) ? Number.NaN : losses[next++]!;
       }),
     );
   }
@@ -113,6 +118,10 @@ export class DecoderModel extends Model {
   override stepper(options: StepperOptions = {}): Stepper {
     this.alive();
     return decoderStepper(this, options);
+  }
+
+  override shares(capacity: number): boolean {
+    return decoderShares(this, capacity);
   }
 
   override linearModules(): LinearModule[] {
@@ -139,30 +148,49 @@ export class DecoderModel extends Model {
     return modelNames(this.config).transposed;
   }
 
+  /** What all rows begin with before their last token that is not wanted, where it pays to compute that once. */
+  #sharedBeginning(ids: readonly (readonly number[])[], from: readonly number[]): readonly number[] {
+    const before = ids.map((row, b) => row.slice(0, from[b]));
+    const longest = Math.max(...ids.map(row => row.length));
+    return this.shares(longest) && ids.length > 1 ? before[0]!.slice(0, sharedByAll(before)) : [];
+  }
+
   #pack({ ids, segmentIds }: Rows): Packed {
     const virtualTokens = this.inUse.reduce((sum, name) => sum + this.adapters.get(name)!.virtualTokens, 0);
     return pack(ids, this.config, { segmentIds, virtualTokens });
   }
 
-  #pass<T extends tf.Tensor>(rows: Rows, work: (packed: Packed, weights: Weights) => T): T {
+  /** @param shared what the rows go on behind */
+  #pass<T extends tf.Tensor>(
+    rows: Rows,
+    work: (packed: Packed, weights: Weights, attending: Attending) => T,
+    shared: readonly number[] = [],
+  ): T {
     this.alive();
     return tf.tidy(() => {
-      const packed = this.#pack(rows);
+      const weights = this.readWeights();
+      const prefix = shared.length > 0 ? SharedPrefix.of(shared, weights, this.config) : undefined;
       try {
-        return work(packed, this.readWeights());
+        const packed = prefix ? pack(rows.ids, this.config, { behind: prefix.length }) : this.#pack(rows);
+        try {
+          return work(packed, weights, prefix ? { attend: prefix.behind(packed) } : attendWithin(packed, this.config));
+        } finally {
+          packed.dispose();
+        }
       } finally {
-        packed.dispose();
+        prefix?.dispose();
       }
     });
   }
 
-  #losses(rows: Rows, keep: Int32Array, labels: Int32Array): Float32Array {
-    const losses = this.#pass(rows, (packed, weights) => {
+  #losses(rows: Rows, keep: Int32Array, labels: Int32Array, shared?: readonly number[]): Float32Array {
+    const work = (packed: Packed, weights: Weights, attending: Attending) => {
       const keepT = tf.tensor1d(keep.map(packed.place), 'int32');
-      const hidden = decode({ ...packed, ...attendWithin(packed, this.config), keep: keepT }, weights, this.config);
+      const hidden = decode({ ...packed, ...attending, keep: keepT }, weights, this.config);
       const head = weights.get(HEAD) as tf.Tensor2D;
       return tokenCrossEntropy(hidden, head, tf.tensor1d(labels, 'int32'), { softcap: this.config.logitSoftcap });
-    });
+    };
+    const losses = this.#pass(rows, work, shared);
     try {
       return losses.dataSync() as Float32Array;
     } finally {

@@ -225,11 +225,20 @@ export abstract class Model {
   /** The loss of a batch without gradients. */
   abstract lossSum(batch: TrainBatch): LossSum;
 
-  /** What every token costs the model, in nats; NaN where nothing predicts one. */
-  abstract tokenLosses(batch: { ids: number[][]; segmentIds?: number[][]; labels?: number[][] }): number[][];
+  /**
+   * What every token costs the model, in nats; NaN where nothing predicts one.
+   * @param batch `from`, for decoders: by row, the first token whose loss is wanted; those before it are NaN. What rows have in common
+   * before is then computed once, where that pays
+   */
+  abstract tokenLosses(batch: { ids: number[][]; segmentIds?: number[][]; labels?: number[][]; from?: number[] }): number[][];
 
   /** The model's side of generation: rows with their key-value cache. The caller disposes it. */
   abstract stepper(options?: StepperOptions): Stepper;
+
+  /** Whether steppers compute a beginning that prompts share once, for rows that will have this many tokens in the end. */
+  shares(_capacity: number): boolean {
+    return false;
+  }
 
   /**
    * Continue every row. Greedy at temperature 0 (the default), seeded sampling above. Rows may be of different lengths, or

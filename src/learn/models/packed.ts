@@ -36,23 +36,25 @@ export interface PackOptions {
   shared?: boolean;
   /** Virtual tokens in front of every row or segment: 0 unless told. */
   virtualTokens?: number;
+  /** Position of the first token of every row, which goes on behind as many that are not part of it: 0 unless told. */
+  behind?: number;
 }
 
 /**
- * Lay out rows of token ids. Positions count from 0 in every row, or in every segment, virtual tokens first. Where the
+ * Lay out rows of token ids. Positions count from 0 (or `behind`) in every row, or in every segment, virtual tokens first. Where the
  * rotation depends on the length at hand (`dynamic`, `longrope`), the longest row decides for all, as in transformers.
  * Throws BadInput for ids the vocabulary does not have.
  */
 export function pack(rows: readonly (readonly number[])[], config: DecoderConfig, options: PackOptions = {}): Packed {
-  const { virtualTokens: virtual = 0 } = options;
+  const { virtualTokens: virtual = 0, behind = 0 } = options;
   const real = segmentLengths(rows, options.segmentIds);
-  checkIds(rows, real, options.segmentIds !== undefined, virtual, config);
+  checkIds(rows, real, options.segmentIds !== undefined, virtual + behind, config);
   const lengths = virtual > 0 ? real.map(length => length + virtual) : real;
-  const positions = lengths.flatMap(length => Array.from({ length }, (_, t) => t));
+  const positions = lengths.flatMap(length => Array.from({ length }, (_, t) => behind + t));
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads } = config;
   const layout = raggedLayout(lengths, heads, keyHeads, { shared: options.shared });
   const places = virtual > 0 ? realPlaces(real, virtual) : undefined;
-  const tables = ropeTables(config, positions, Math.max(...lengths));
+  const tables = ropeTables(config, positions, behind + Math.max(...lengths));
   const ids = tf.tensor1d(Int32Array.from(rows.flat()), 'int32');
   const positionT = tf.tensor1d(positions, 'int32');
   const slots = places && tf.tensor1d(slotsOf(places, lengths, virtual), 'int32');
@@ -146,14 +148,14 @@ function checkIds(
   rows: readonly (readonly number[])[],
   lengths: readonly number[],
   segmented: boolean,
-  virtual: number,
+  before: number,
   { vocabSize, maxPositionEmbeddings }: DecoderConfig,
 ): void {
-  const long = lengths.findIndex(length => length + virtual > maxPositionEmbeddings);
+  const long = lengths.findIndex(length => length + before > maxPositionEmbeddings);
   if (long >= 0)
     throw new BadInput({
       problem: `${segmented ? 'Segment' : 'Row'} ${long} is longer than the model's context`,
-      expected: `at most ${maxPositionEmbeddings - virtual} tokens${virtual > 0 ? ` beside ${virtual} virtual ones` : ''}`,
+      expected: `at most ${maxPositionEmbeddings - before} tokens${before > 0 ? ` behind ${before} virtual or shared ones` : ''}`,
       found: `${lengths[long]}`,
       fix: 'shorten the row (maxLength), or use a model with a longer context',
     });

@@ -31,6 +31,9 @@ export interface LikelihoodModel {
   readonly config?: { readonly maxPositionEmbeddings?: number };
   /** Encoder–decoders: what the decoder begins with. Undefined for decoders. */
   readonly startIds?: readonly number[];
-  /** −log p of every token given those before it, in nats; NaN where nothing predicts one. Of encoder–decoders: of every label. */
-  tokenLosses(batch: { ids: number[][]; labels?: number[][] }): number[][];
+  /**
+   * −log p of every token given those before it, in nats; NaN where nothing predicts one. Of encoder–decoders: of every label. Decoders
+   * may leave out those before `from`, by row the first token that is asked about.
+   */
+  tokenLosses(batch: { ids: number[][]; labels?: number[][]; from?: number[] }): number[][];
 }

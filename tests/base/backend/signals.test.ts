@@ -40,7 +40,7 @@ describe.skipIf(!native!.here)('signals while TensorFlow computes', () => {
     ended = await new Promise(resolve => child.on('close', (code, signal) => resolve({ code, signal, errors })));
     clearInterval(storm);
     said = ended.code === 0 ? JSON.parse(out.split('\n')[1]!) : ({} as Said);
-  }, 300_000);
+  });
 
   it('leave memory as it was, and are heard', () => {
     expect(ended).toEqual({ code: 0, signal: null, errors: '' });

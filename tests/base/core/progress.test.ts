@@ -32,7 +32,9 @@ describe('progress', () => {
 
   it('stays silent on tasks shorter than two seconds', () => {
     const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const now = vi.spyOn(performance, 'now').mockReturnValue(0);
     const p = progress('quick', { total: 2 });
+    now.mockReturnValue(1_900);
     p.update(1);
     p.finish();
     expect(write).not.toHaveBeenCalled();

@@ -116,11 +116,11 @@ describe.skipIf(!here)('attention of new tokens', () => {
       const [keys, cached] = ['keys', 'values'].map(seed => draw<tf.Rank.R3>([rows * 2, slots, w], seed));
       const at = [599, 3, 255, 256, 300];
       const options = { heads, keyHeads: 2 };
-      const all = cachedAttention(q, keys!, cached!, tf.tensor1d(at, 'int32'), options)!;
+      const all = cachedAttention(q, keys!, cached!, tf.tensor1d(at, 'int32'), options)!.out;
       at.forEach((position, row) => {
         const lanes = (x: tf.Tensor3D) => tf.slice(x, [row * 2, 0, 0], [2, slots, w]) as tf.Tensor3D;
         const own = tf.tensor1d([position], 'int32');
-        const alone = cachedAttention(tf.slice(q, [row, 0], [1, heads * w]), lanes(keys!), lanes(cached!), own, options)!;
+        const alone = cachedAttention(tf.slice(q, [row, 0], [1, heads * w]), lanes(keys!), lanes(cached!), own, options)!.out;
         expect(values(alone)).toEqual(values(tf.slice(all, [row, 0], [1, heads * w])));
       });
     });

@@ -139,7 +139,7 @@ describe.skipIf(!here)('fused kernels', () => {
         lengths.map(n => n - 1),
         'int32',
       );
-      const got = cachedAttention(tf.gather(q, last), lanes(k), lanes(v), positions, { heads, keyHeads, window })!;
+      const got = cachedAttention(tf.gather(q, last), lanes(k), lanes(v), positions, { heads, keyHeads, window })!.out;
       expect(relative(got.dataSync(), tf.gather(all, last).dataSync())).toBeLessThan(1e-6);
       const beyond = tf.tensor1d(new Array(rows).fill(slots), 'int32');
       expect(() => cachedAttention(tf.gather(q, last), lanes(k), lanes(v), beyond, { heads, keyHeads })).toThrow(/do not fit/);

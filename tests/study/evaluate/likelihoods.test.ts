@@ -162,3 +162,27 @@ describe('with a template', () => {
     model.dispose();
   });
 });
+
+it('texts that begin alike are worked on together, and every one gets its own likelihood', async () => {
+  const passes: { ids: number[][]; from?: number[] }[] = [];
+  const model = {
+    tokenLosses(batch: { ids: number[][]; from?: number[] }) {
+      passes.push(batch);
+      return batch.ids.map((row, b) => row.map((id, t) => (t < batch.from![b]! ? Number.NaN : id / 1e3)));
+    },
+  };
+  const long = (id: number) => Array.from({ length: 300 }, () => id);
+  // Questions behind two sets of examples, mixed, each with two choices; and short ones.
+  const requests = Array.from({ length: 60 }, (_, i) => ({
+    context: [...(i % 3 < 2 ? long(1 + (i % 3)) : []), 10 + (i >> 1)],
+    continuation: [100 + i, 7],
+  }));
+  const found = await logLikelihoods(requests, { model });
+  found.forEach((value, i) => {
+    expect(value).toBeCloseTo(-(107 + i) / 1e3, 9);
+  });
+  const beginnings = passes.map(({ ids }) => [...new Set(ids.map(row => (row.length > 100 ? row[0] : 'short')))]);
+  expect(beginnings.flat().toSorted()).toEqual([1, 2, 'short']);
+  expect(beginnings.filter(kinds => kinds.length > 1)).toEqual([]);
+  expect(passes.every(({ ids, from }) => ids.every((row, b) => from![b] === row.length - 2))).toBe(true);
+});

@@ -32,7 +32,8 @@ export class Lab {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    // What a trial that was ended still writes.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 

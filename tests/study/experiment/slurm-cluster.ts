@@ -79,14 +79,19 @@ export class Cluster {
       'MailProg=/bin/true',
       'ReturnToService=2',
       'SlurmdTimeout=0',
+      // Against hanging only; ten seconds of their own.
+      'MessageTimeout=60',
       'KillWait=2',
       'SlurmdParameters=config_overrides',
-      `NodeName=localhost NodeAddr=127.0.0.1 NodeHostname=localhost Port=${node} CPUs=4 RealMemory=8000 State=UNKNOWN`,
+      `NodeName=localhost NodeAddr=127.0.0.1 NodeHostname=localhost Port=${node} CPUs=4 RealMemory=8000 Gres=gpu:2 State=UNKNOWN`,
+      'GresTypes=gpu',
       'PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP',
     ];
     const keys = settings.map(line => line.split('=')[0]!);
     const all = [...conf.filter(line => !keys.includes(line.split('=')[0]!)), ...settings, ''];
     writeFileSync(this.path('slurm.conf'), all.join('\n'));
+    // Devices that are everywhere stand for GPUs: Slurm only counts them, and tells a job which are its own.
+    writeFileSync(this.path('gres.conf'), 'AutoDetect=off\nName=gpu File=/dev/null\nName=gpu File=/dev/zero\n');
     const at = (name: string) => this.path(name);
     const files = [`--socket=${at('munge.sock')}`, `--key-file=${at('munge.key')}`, `--pid-file=${at('munged.pid')}`];
     this.#spawn('munged', [
@@ -98,8 +103,10 @@ export class Cluster {
     ]);
     await this.#ready('munged', () => readFileSync(this.path('munged.pid')).length > 0);
     this.#spawn('slurmctld', ['-D', '-c']);
+    // A node that finds no controller tries again half a minute later.
+    await this.#ready('slurmctld', () => /\bUP\b/.test(this.run('scontrol', 'ping')));
     this.startNode();
-    await this.#ready('slurmctld', () => /\bidle\b/.test(this.run('sinfo', '--noheader')));
+    await this.#ready('slurmd', () => /\bidle\b/.test(this.run('sinfo', '--noheader')));
   }
 
   /** Start slurmd (again). */
@@ -144,7 +151,7 @@ export class Cluster {
   /** Run one of Slurm's programs. */
   run(program: string, ...args: string[]): string {
     const env = { ...process.env, SLURM_CONF: this.conf };
-    return execFileSync(program, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
+    return execFileSync(program, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
   }
 
   /** The end of a daemon's log. */
@@ -179,15 +186,17 @@ export class Cluster {
   }
 }
 
+/** Ports that this system gives to nobody who does not ask for them: nobody gets one between this choice and a daemon's binding. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
-      return server;
-    }),
-  );
-  const ports = servers.map(server => (server.address() as { port: number }).port);
-  await Promise.all(servers.map(server => new Promise(done => server.close(done))));
-  return ports;
+  const found: number[] = [];
+  for (let port = 20_000 + ((process.pid * 8) % 12_000); found.length < count; port++) {
+    const server = createServer();
+    const free = await new Promise<boolean>(done => {
+      server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true));
+    });
+    if (!free) continue;
+    await new Promise(done => server.close(done));
+    found.push(port);
+  }
+  return found;
 }

@@ -2,6 +2,7 @@
 #include "attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "floats.h"
@@ -175,6 +176,70 @@ void AttentionGrad(Call& call, HeadsOf heads) {
   const AttentionPass pass{heads,  q.width / heads.heads,         q.rows, q.data, k.data, v.data, const_cast<float*>(out.data),
                            const_cast<float*>(logsum.data)};
   call.Need(AttendGrad(pass, starts, dy.data, dq, dk, dv), kNoMemory, kResourceExhausted);
+}
+
+SharedKeys SharedOf(Call& call, int first, int64_t key_heads) {
+  const auto keys = call.In(first), values = call.In(first + 1);
+  return {keys, values, key_heads > 0 ? keys.rows / key_heads : 0};
+}
+
+bool AreShared(const SharedKeys& shared, const HeadsOf& heads, int64_t width) {
+  const auto& [keys, values, count] = shared;
+  return count > 0 && keys.width == width && keys.rows == count * heads.key_heads && values.Like(keys);
+}
+
+bool AttendShared(const SharedPass& pass, const SharedKeys& shared) {
+  const HeadsOf& heads = pass.heads;
+  const int64_t width = pass.width, stride = heads.heads * width, group = heads.heads / heads.key_heads;
+  const Scratch scratch(width);
+  if (!scratch) return false;
+  /** Queries [first, last) of a head, all of which see the keys from the one on. */
+  const auto join = [&](int64_t first, int64_t last, int64_t head, int64_t from, int slot) {
+    const int64_t query = first * stride + head * width, key = (head / group * shared.count + from) * width;
+    float logsum[kQueries];
+    TheMath().attend({pass.q + query, pass.out + query, logsum, stride, 1, last - first, width, shared.keys.data + key,
+                      shared.values.data + key, width, shared.count - from - 1, 0, 0},
+                     scratch.Of(slot));
+    for (int64_t i = first; i < last; i++) {
+      const float* own = pass.before + i * stride + head * width;
+      float* y = pass.out + i * stride + head * width;
+      const float share = 1.0f / (1.0f + std::exp(pass.logsum[i * heads.heads + head] - logsum[i - first]));
+      for (int64_t d = 0; d < width; d++) y[d] = own[d] + share * (y[d] - own[d]);
+    }
+  };
+  const auto hidden = [&](int64_t token) {
+    return heads.window > 0 ? std::max<int64_t>(0, pass.origin + pass.positions[token] - heads.window + 1) : 0;
+  };
+  const int64_t blocks = (pass.tokens + kQueries - 1) / kQueries;
+  Pool::The().Run(blocks * heads.heads, [&](int64_t i, int slot) {
+    const int64_t head = i % heads.heads, first = i / heads.heads * kQueries, last = std::min(pass.tokens, first + kQueries);
+    // Neighbours that see the same keys are worked on together; under a window that hides some of them, one by one.
+    for (int64_t a = first, b; a < last; a = b) {
+      const int64_t from = hidden(a);
+      for (b = a + 1; b < last && hidden(b) == from;) b++;
+      if (from < shared.count)
+        join(a, b, head, from, slot);
+      else
+        for (int64_t token = a; token < b; token++)
+          std::copy_n(pass.before + token * stride + head * width, width, pass.out + token * stride + head * width);
+    }
+  });
+  return true;
+}
+
+void SharedAttention(Call& call, HeadsOf heads) {
+  const auto q = call.In(0), before = call.In(1), sums = call.In(2);
+  const auto positions = call.Integers(5);
+  if (!call.Need(heads.Sound(), kNoHeads)) return;
+  const int64_t width = q.width / heads.heads;
+  const SharedKeys shared = SharedOf(call, 3, heads.key_heads);
+  const bool fits = q.width == heads.heads * width && before.Like(q) && sums.rows == q.rows && sums.width == heads.heads &&
+                    AreShared(shared, heads, width) && positions.count == q.rows;
+  if (!call.Need(fits, "queries, results so far, shared keys and positions do not fit")) return;
+  float* out = call.Out(0, {q.rows, q.width});
+  if (!call.Good()) return;
+  const SharedPass pass{heads, width, q.rows, q.data, before.data, sums.data, out, positions.data, 0};
+  call.Need(AttendShared(pass, shared), kNoMemory, kResourceExhausted);
 }
 
 }  // namespace tunebook

@@ -26,6 +26,31 @@ struct AttentionPass {
 /** Where rows begin, and where the last one ends; whether they lie one after the other and make up all tokens. */
 bool AreRows(const Call::Whole& starts, int64_t tokens);
 
+/** Keys and values that come before those of every query and are the same for all: [key_heads * count, width]. */
+struct SharedKeys {
+  Call::Matrix keys, values;
+  int64_t count;
+};
+
+/** Those of two inputs. */
+SharedKeys SharedOf(Call& call, int first, int64_t key_heads);
+/** Whether there are some, for heads of this width. */
+bool AreShared(const SharedKeys& shared, const HeadsOf& heads, int64_t width);
+
+/** Where attention to the keys behind shared ones stands: q, out and its result so far [tokens, heads * width], log sums [tokens, heads]. */
+struct SharedPass {
+  HeadsOf heads;
+  int64_t width, tokens;
+  const float *q, *before, *logsum;
+  float* out;
+  /** Of every query, counted from `origin` keys behind the first shared one. */
+  const int32_t* positions;
+  int64_t origin;
+};
+
+/** Goes on over the shared keys; false where there is no memory. */
+bool AttendShared(const SharedPass& pass, const SharedKeys& shared);
+
 /** False where there is no memory. */
 bool Attend(const AttentionPass& pass, const Call::Whole& starts);
 /** Writes the gradients of queries, keys and values. */
@@ -35,4 +60,9 @@ bool AttendGrad(const AttentionPass& pass, const Call::Whole& starts, const floa
 void Attention(Call& call, HeadsOf shape);
 /** dy, q, k, v, y, logsum, starts -> dq, dk, dv. */
 void AttentionGrad(Call& call, HeadsOf shape);
+/**
+ * Attention goes on over keys that come before all those it was at and are the same for every query: q [tokens, heads * width], y and
+ * logsum so far, keys and values [key_heads * keys, width], every query's position counted from the first of these keys -> y.
+ */
+void SharedAttention(Call& call, HeadsOf shape);
 }  // namespace tunebook

@@ -192,6 +192,12 @@ void CachedAttentionOp(void* settings, TF_OpKernelContext* context) {
   CachedAttention(call, {s.whole[0], s.whole[1], s.whole[2]});
 }
 
+void SharedAttentionOp(void* settings, TF_OpKernelContext* context) {
+  const auto& s = Of(settings);
+  Call call(context);
+  SharedAttention(call, {s.whole[0], s.whole[1], s.whole[2]});
+}
+
 // ---- The loss.
 
 void CrossEntropyOp(void*, TF_OpKernelContext* context) {
@@ -265,7 +271,7 @@ void AttentionStepOp(void* settings, TF_OpKernelContext* context) {
   const auto& s = Of(settings);
   const auto& w = s.whole;
   Call call(context);
-  AttentionStep(call, {{w[1], w[2], w[3]}, s.real[0], w[4] != 0, s.real[1], s.real[2], w[5] != 0});
+  AttentionStep(call, {{w[1], w[2], w[3]}, s.real[0], w[4] != 0, s.real[1], s.real[2], w[5] != 0, w[6] != 0});
 }
 
 // ---- Registration.
@@ -315,7 +321,7 @@ const std::vector<Definition>& Definitions() {
        AttentionGradOp},
       {"TunebookCachedAttention",
        {"q", "keys", "values", "!positions"},
-       {"y"},
+       {"y", "logsum"},
        {},
        {"heads", "key_heads", "window"},
        Create<11>,
@@ -334,7 +340,7 @@ const std::vector<Definition>& Definitions() {
        {"x", "keys", "values", "!positions", "*parts"},
        {"y"},
        {"scale", "eps", "offset"},
-       {"N", "heads", "key_heads", "window", "normed", "turned"},
+       {"N", "heads", "key_heads", "window", "normed", "turned", "shared"},
        Create<16>,
        AttentionStepOp},
       {"TunebookMatMul", {"a", "b"}, {"y"}, {}, {"turn_a", "turn_b"}, Create<17>, MatMulOp},
@@ -367,6 +373,13 @@ const std::vector<Definition>& Definitions() {
        Create<21>,
        FeedForwardGradOp},
       {"TunebookPlace", {"target", "values", "!at"}, {}, {}, {}, Create<22>, PlaceOp},
+      {"TunebookSharedAttention",
+       {"q", "before", "sums", "keys", "values", "!positions"},
+       {"y"},
+       {},
+       {"heads", "key_heads", "window"},
+       Create<23>,
+       SharedAttentionOp},
   };
   return all;
 }

@@ -39,8 +39,11 @@ struct Piece {
   int64_t lane, first, last;
 };
 
-/** Out of q [rows, heads * width]. The keys of a row are cut at the same places whoever works on them. */
-bool Attend(const HeadsOf& heads, const Cache& cache, const float* q, float* out) {
+/**
+ * Out of q [rows, heads * width], and log(sum(exp)) of the scores, [rows, heads], where wanted. The keys of a row are cut at the same
+ * places whoever works on them.
+ */
+bool Attend(const HeadsOf& heads, const Cache& cache, const float* q, float* out, float* logsum) {
   const int64_t group = heads.heads / heads.key_heads, width = cache.width;
   std::vector<Piece> pieces;
   int64_t seen = 0;
@@ -83,6 +86,7 @@ bool Attend(const HeadsOf& heads, const Cache& cache, const float* q, float* out
         for (int64_t d = 0; d < width; d++) y[d] += keep * part(i)[h * width + d];
       }
       for (int64_t d = 0; d < width; d++) y[d] /= sum;
+      if (logsum) logsum[pieces[from].lane * group + h] = high + std::log(sum);
     }
   }
   return true;
@@ -97,8 +101,9 @@ void CachedAttention(Call& call, HeadsOf heads) {
   const Cache cache = CacheOf(call, 1, q.rows * heads.key_heads, width);
   if (!call.Need(q.width == heads.heads * width && cache.Fits(q.rows), "queries, slots and positions do not fit")) return;
   float* out = call.Out(0, {q.rows, q.width});
+  float* logsum = call.Out(1, {q.rows, heads.heads});
   if (!call.Good()) return;
-  call.Need(Attend(heads, cache, q.data, out), kNoMemory, kResourceExhausted);
+  call.Need(Attend(heads, cache, q.data, out, logsum), kNoMemory, kResourceExhausted);
 }
 
 void AttentionStep(Call& call, const StepOf& step) {
@@ -119,12 +124,18 @@ void AttentionStep(Call& call, const StepOf& step) {
     sine = call.In(next++);
     fits = fits && cosine.rows == rows && 2 * cosine.width <= width && sine.Like(cosine);
   }
-  if (!call.Need(fits, "queries, keys, values, slots, positions and rotation do not fit")) return;
+  SharedKeys shared{};
+  if (step.shared) {
+    shared = SharedOf(call, next, heads.key_heads);
+    fits = fits && AreShared(shared, heads, width);
+  }
+  if (!call.Need(fits, "queries, keys, values, slots, positions, rotation and shared keys do not fit")) return;
   const int64_t wide = heads.heads * width, narrow = heads.key_heads * width;
   float* out = call.Out(0, {rows, wide});
   if (!call.Good()) return;
-  // Queries of all rows, then the keys of one, and room for what a norm keeps.
-  const Floats scratch = Allocate((rows + 1) * wide + narrow + heads.heads);
+  // Queries of all rows, then the keys of one, room for what a norm keeps, and for attention behind shared keys.
+  const int64_t behind = step.shared ? rows * (wide + heads.heads) : 0;
+  const Floats scratch = Allocate((rows + 1) * wide + narrow + heads.heads + behind);
   if (!call.Need(scratch != nullptr, kNoMemory, kResourceExhausted)) return;
   float *queries = scratch.get(), *spare = queries + rows * wide, *fresh = spare + wide, *kept = fresh + narrow;
   {
@@ -152,7 +163,13 @@ void AttentionStep(Call& call, const StepOf& step) {
       }
     }
   }
-  call.Need(Attend(heads, cache, queries, out), kNoMemory, kResourceExhausted);
+  if (!step.shared) {
+    call.Need(Attend(heads, cache, queries, out, nullptr), kNoMemory, kResourceExhausted);
+    return;
+  }
+  float *own = kept + heads.heads, *sums = own + rows * wide;
+  const SharedPass pass{heads, width, rows, queries, own, sums, out, cache.positions.data, shared.count};
+  call.Need(Attend(heads, cache, queries, own, sums) && AttendShared(pass, shared), kNoMemory, kResourceExhausted);
 }
 
 }  // namespace tunebook

@@ -27,7 +27,7 @@ void Products(Call& call, const ProductsOf& shape);
 
 /**
  * q [rows, heads * width], scaled, keys and values [rows * key_heads, slots, width], the position of every new token, whose own
- * key and value are in their slots already -> y [rows, heads * width].
+ * key and value are in their slots already -> y [rows, heads * width], logsum [rows, heads].
  */
 void CachedAttention(Call& call, HeadsOf heads);
 
@@ -40,11 +40,14 @@ struct StepOf {
   float eps, offset;
   /** Queries and keys are turned to their positions. */
   bool turned;
+  /** Before the keys of every row stand some that all rows share; positions count from behind them. */
+  bool shared;
 };
 
 /**
  * Queries, keys and values beside each other, [rows, (heads + 2 * key_heads) * width], keys, values, positions, and as far as they
- * are there weights of the norms of queries and keys, cosine and sine of the rotation [rows, turned / 2] -> y as above. Keys and values of
+ * are there weights of the norms of queries and keys, cosine and sine of the rotation [rows, turned / 2], shared keys and values
+ * [key_heads * count, width] -> y as above. Keys and values of
  * the new tokens are written into their slots.
  */
 void AttentionStep(Call& call, const StepOf& step);

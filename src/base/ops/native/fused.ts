@@ -136,7 +136,8 @@ export function attentionGradFused(
 }
 
 /**
- * Attention of one new token a row to its own and earlier ones' keys and values, [rows · keyHeads, slots, headDim].
+ * Attention of one new token a row to its own and earlier ones' keys and values, [rows · keyHeads, slots, headDim], and log Σ exp of
+ * every query's scores, [rows, heads].
  * @param queries [rows, heads · headDim], scaled
  * @param positions of the new tokens, whose keys and values stand in the slots of these numbers: int32 [rows]
  */
@@ -147,8 +148,25 @@ export function cachedAttentionFused(
   values: tf.Tensor3D,
   positions: tf.Tensor1D,
   shape: AttentionShape,
+): { out: tf.Tensor2D; logSum: tf.Tensor2D } {
+  const inputs = [queries, keys, values, positions];
+  const [out, logSum] = door.executeMany('TunebookCachedAttention', attentionAttrs(door, shape), inputs, 2);
+  return { out: out as tf.Tensor2D, logSum: logSum as tf.Tensor2D };
+}
+
+/**
+ * Attention goes on over keys that come before the others and are the same for every query.
+ * @param inputs queries (scaled), [tokens, heads · headDim]; the result so far and log Σ exp of its scores, [tokens, heads]; keys and
+ * values, [keyHeads, count, headDim]
+ * @param positions every query's, counted from the first of these keys: int32 [tokens]
+ */
+export function sharedAttentionFused(
+  door: NativeOps,
+  inputs: tf.Tensor[],
+  positions: tf.Tensor1D,
+  shape: AttentionShape,
 ): tf.Tensor2D {
-  return door.execute('TunebookCachedAttention', attentionAttrs(door, shape), [queries, keys, values, positions]) as tf.Tensor2D;
+  return door.execute('TunebookSharedAttention', attentionAttrs(door, shape), [...inputs, positions]) as tf.Tensor2D;
 }
 
 /** op(a) · op(b) for matrices of any size, where op transposes when asked. */
@@ -210,6 +228,8 @@ export interface AttentionStepParts extends AttentionShape {
   norms?: { query: tf.Tensor1D; key: tf.Tensor1D; epsilon: number; offset: number };
   /** Cosines and sines of the rotation to the positions, [rows, turned/2]. */
   rotation?: { cos: tf.Tensor2D; sin: tf.Tensor2D };
+  /** What all rows have before their own keys and values, [keyHeads, count, headDim] each: positions count from behind it. */
+  shared?: { keys: tf.Tensor3D; values: tf.Tensor3D };
 }
 
 /**
@@ -224,14 +244,19 @@ export function attentionStepFused(
   positions: tf.Tensor1D,
   parts: AttentionStepParts,
 ): tf.Tensor2D {
-  const { norms, rotation, scale } = parts;
-  const more = [...(norms ? [norms.query, norms.key] : []), ...(rotation ? [rotation.cos, rotation.sin] : [])];
+  const { norms, rotation, shared, scale } = parts;
+  const more = [
+    ...(norms ? [norms.query, norms.key] : []),
+    ...(rotation ? [rotation.cos, rotation.sin] : []),
+    ...(shared ? [shared.keys, shared.values] : []),
+  ];
   const { attr } = door;
   const attrs = [
     attr.int('N', more.length),
     ...attentionAttrs(door, parts),
     attr.int('normed', norms ? 1 : 0),
     attr.int('turned', rotation ? 1 : 0),
+    attr.int('shared', shared ? 1 : 0),
     attr.float('scale', scale),
     attr.float('eps', norms?.epsilon ?? 0),
     attr.float('offset', norms?.offset ?? 0),

@@ -48,6 +48,8 @@ export function isNetworkError(error: unknown): error is Error {
 }
 
 const REDIRECTS = 5;
+/** Seconds that a server has at least to say what a file is. */
+const ANSWER = 10;
 
 /** Answers of the hub about one repository, through the addresses that transformers' own downloads use. */
 export class Repository {
@@ -123,7 +125,7 @@ export class Repository {
     describe: boolean,
   ): Promise<{ response: Response; from: URL }> {
     let next = url;
-    const limit = (this.options.idleSeconds ?? 30) * 1000;
+    const limit = Math.max(this.options.idleSeconds ?? 30, ANSWER) * 1000;
     for (let hop = 0; ; hop++) {
       const token = next.origin === this.#root.origin ? this.#token : undefined;
       const signals = [AbortSignal.timeout(limit), init.signal, this.options.signal].filter(signal => signal !== undefined);

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { native } from '../../../base/backend/index.js';
 import {
+  type AttentionPart,
   batchMatmul,
   cachedAttention,
   matmul,
@@ -9,20 +10,29 @@ import {
   ropeTable,
   rotation,
   softcapped,
+  weighted,
 } from '../../../base/ops/index.js';
 import { byLayer, frequenciesOf, layerWindow } from '../attention-settings.js';
 import type { DecoderConfig } from '../config/index.js';
 import type { Attend } from '../decoder.js';
 import type { CacheStep } from './cache.js';
+import type { SharedPrefix } from './shared-prefix.js';
 
 /** A single row with at most this many key heads is worked off without a batched product. */
 const FEW_HEADS = 8;
 
-/** Attention of one new token a row to all that its row has in the cache, which takes its key and value. Call inside a tidy. */
-export function attendCached(step: CacheStep, config: DecoderConfig): Attend {
+/**
+ * Attention of one new token a row to all that its row has in the cache, which takes its key and value, and to what all rows share
+ * before that. Call inside a tidy.
+ */
+export function attendCached(step: CacheStep, config: DecoderConfig, shared?: SharedPrefix): Attend {
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim, attentionSoftcap } = config;
   const rows = step.positions.length;
-  const turn = turning(step.positions, config);
+  const places = shared ? step.positions.map(position => shared.length + position) : step.positions;
+  const turn = turning(places, config);
+  const whole = (queries: tf.Tensor2D) => tf.reshape(queries, [rows, heads * headDim]) as tf.Tensor2D;
+  const join = (queries: tf.Tensor2D, own: AttentionPart, layer: number): tf.Tensor2D =>
+    shared ? shared.join(queries, own, layer, places) : own.out;
   const door = native();
   if (door?.fused && !attentionSoftcap) {
     const positions = tf.tensor1d([...step.positions], 'int32');
@@ -30,11 +40,11 @@ export function attendCached(step: CacheStep, config: DecoderConfig): Attend {
       const { queries, keys: fresh } = turn(q, k, layer);
       const { keys, values } = step.append(layer, fresh, tf.reshape(v, [rows * keyHeads, headDim]));
       const options = { heads, keyHeads, window: layerWindow(config, layer) };
-      return cachedAttention(tf.reshape(queries, [rows, heads * headDim]), keys.lanes, values.lanes, positions, options)!;
+      return join(whole(queries), cachedAttention(whole(queries), keys.lanes, values.lanes, positions, options)!, layer);
     };
   }
   // On CPUs a batched product costs more than all keys against all queries, of which a mask keeps the own ones.
-  const together = rows === 1 && keyHeads <= FEW_HEADS && door !== undefined && !door.gpu;
+  const together = !shared && rows === 1 && keyHeads <= FEW_HEADS && door !== undefined && !door.gpu;
   // What layers share is made here, not in the scope of the first layer that wants it.
   const masks = Array.from({ length: config.numHiddenLayers }, (_, layer) => {
     const window = layerWindow(config, layer);
@@ -51,8 +61,12 @@ export function attendCached(step: CacheStep, config: DecoderConfig): Attend {
     }
     const grouped = tf.reshape(queries, [rows * keyHeads, heads / keyHeads, headDim]) as tf.Tensor3D;
     const scores = softcapped(batchMatmul(grouped, keys.lanes, false, true), attentionSoftcap);
-    const p = tf.softmax(tf.add(scores, mask)) as tf.Tensor3D;
-    return tf.reshape(batchMatmul(p, values.lanes), [rows, heads * headDim]);
+    const { out, logSum } = weighted(tf.add(scores, mask), values.lanes);
+    return join(
+      whole(queries),
+      { out: tf.reshape(out, [rows, heads * headDim]), logSum: tf.reshape(logSum, [rows, heads]) },
+      layer,
+    );
   };
 }
 

@@ -3,7 +3,8 @@ import { checkOptions, expectedCapacity, type GenerateOptions } from './options.
 import type { Finish, GeneratingRow } from './row.js';
 import { startRows } from './row.js';
 import { interrupt, takeTokens, turn } from './run.js';
-import type { GenerativeModel } from './stepper.js';
+import { groupsOf } from './shared-beginnings.js';
+import type { GenerativeModel, Stepper } from './stepper.js';
 
 /** Options of {@link continuous}. */
 export interface ContinuousOptions extends GenerateOptions {
@@ -36,7 +37,7 @@ export async function* continuous(
   options: ContinuousOptions = {},
 ): AsyncGenerator<Completion, void> {
   checkOptions(options, prompts.length);
-  const { slots = 16, signal, label } = options;
+  const { slots = 16, label } = options;
   if (!(Number.isInteger(slots) && slots >= 1))
     throw new BadInput({
       problem: 'There must be slots for rows',
@@ -45,39 +46,58 @@ export async function* continuous(
       found: quote(slots),
     });
   const bar = label === undefined ? undefined : progress(label, { total: prompts.length, unit: 'prompts' });
-  const stepper = model.stepper({ capacity: expectedCapacity(prompts, options) });
   let done = 0;
+  let rows: GeneratingRow[] | undefined;
   try {
-    const rows = startRows(model, prompts, options, stepper.reserved);
-    // The longest first, so that rows of like length share the cache and no long one is left for the end.
-    const waiting = rows.toSorted((a, b) => prompts[a.index]!.length - prompts[b.index]!.length || b.index - a.index);
-    let hand: GeneratingRow[] = [];
-    let fed: number[] = [];
-    while (hand.length > 0 || waiting.length > 0) {
-      interrupt(signal);
-      const entering: GeneratingRow[] = [];
-      // A prompt's first pass costs much of a step: prompts enter together, a quarter of the slots at least.
-      if (hand.length === 0 || slots - hand.length >= slots / 4)
-        while (waiting.length > 0 && hand.length + entering.length < slots) entering.push(waiting.pop()!);
-      const started = entering.filter(row => row.finish === undefined);
-      // Rows in hand go first: those that enter come with the logits of their own first pass.
-      const next: number[] = [];
-      if (hand.length > 0) takeTokens(stepper.advance(fed), hand, options, next);
-      if (started.length > 0) takeTokens(stepper.admit(started.map(row => prompts[row.index]!)), started, options, next);
-      const all = [...hand, ...started];
-      const finished = all.filter(row => row.finish !== undefined);
-      if (finished.length > 0) stepper.select(all.flatMap((row, i) => (row.finish === undefined ? [i] : [])));
-      fed = next.filter((_, i) => all[i]!.finish === undefined);
-      hand = all.filter(row => row.finish === undefined);
-      for (const row of [...finished, ...entering.filter(row => !started.includes(row))]) {
-        bar?.update(++done);
-        yield completion(row, options);
+    for (const { rows: members, shared } of groupsOf(model, prompts, options)) {
+      const own = members.map(index => prompts[index]!);
+      const stepper = model.stepper({ capacity: expectedCapacity(own, options), prefix: own[0]?.slice(0, shared) });
+      try {
+        rows ??= startRows(model, prompts, options, stepper.reserved);
+        const group = members.map(index => rows![index]!);
+        for await (const row of flow(stepper, prompts, group, slots, options)) {
+          bar?.update(++done);
+          yield completion(row, options);
+        }
+      } finally {
+        stepper.dispose();
       }
-      await turn(signal);
     }
   } finally {
-    stepper.dispose();
     bar?.finish();
+  }
+}
+
+/** Rows through the slots of one stepper, as they finish. */
+async function* flow(
+  stepper: Stepper,
+  prompts: readonly (readonly number[])[],
+  rows: readonly GeneratingRow[],
+  slots: number,
+  options: ContinuousOptions,
+): AsyncGenerator<GeneratingRow, void> {
+  // The longest first, so that rows of like length share the cache and no long one is left for the end.
+  const waiting = rows.toSorted((a, b) => prompts[a.index]!.length - prompts[b.index]!.length || b.index - a.index);
+  let hand: GeneratingRow[] = [];
+  let fed: number[] = [];
+  while (hand.length > 0 || waiting.length > 0) {
+    interrupt(options.signal);
+    const entering: GeneratingRow[] = [];
+    // A prompt's first pass costs much of a step: prompts enter together, a quarter of the slots at least.
+    if (hand.length === 0 || slots - hand.length >= slots / 4)
+      while (waiting.length > 0 && hand.length + entering.length < slots) entering.push(waiting.pop()!);
+    const started = entering.filter(row => row.finish === undefined);
+    // Rows in hand go first: those that enter come with the logits of their own first pass.
+    const next: number[] = [];
+    if (hand.length > 0) takeTokens(stepper.advance(fed), hand, options, next);
+    if (started.length > 0) takeTokens(stepper.admit(started.map(row => prompts[row.index]!)), started, options, next);
+    const all = [...hand, ...started];
+    const finished = all.filter(row => row.finish !== undefined);
+    if (finished.length > 0) stepper.select(all.flatMap((row, i) => (row.finish === undefined ? [i] : [])));
+    fed = next.filter((_, i) => all[i]!.finish === undefined);
+    hand = all.filter(row => row.finish === undefined);
+    yield* [...finished, ...entering.filter(row => !started.includes(row))];
+    await turn(options.signal);
   }
 }
 

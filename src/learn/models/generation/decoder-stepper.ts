@@ -10,6 +10,7 @@ import { HEAD, type Weights } from '../reading.js';
 import { KeyValueCache } from './cache.js';
 import { attendCached } from './cached-attention.js';
 import { type LayerSteps, layerSteps } from './layer-steps.js';
+import { holdsBefore, SharedPrefix } from './shared-prefix.js';
 import type { Stepper, StepperOptions } from './stepper.js';
 import { SwitchingStepper, switchLength } from './switching-stepper.js';
 
@@ -24,9 +25,20 @@ export interface SteppedDecoder {
 
 /** Generation with a decoder. Weights are read once, as they are when the stepper is made. */
 export function decoderStepper(model: SteppedDecoder, options: StepperOptions = {}): Stepper {
-  const make = () => new DecoderStepper(model, options);
+  const { capacity = Number.POSITIVE_INFINITY, prefix } = options;
+  const shared = prefix && decoderShares(model, capacity) ? prefix : [];
+  const make = () => new DecoderStepper(model, { ...options, prefix: shared });
   const limit = switchLength(model.config);
   return limit === undefined ? make() : new SwitchingStepper(make, limit);
+}
+
+/** Whether a beginning can be computed once for rows of up to this many tokens, virtual ones not counted. */
+export function decoderShares(model: SteppedDecoder, capacity: number): boolean {
+  return holdsBefore(capacity + virtualTokensOf(model), model.config);
+}
+
+function virtualTokensOf({ inUse, adapters }: SteppedDecoder): number {
+  return inUse.reduce((sum, name) => sum + adapters.get(name)!.virtualTokens, 0);
 }
 
 class DecoderStepper implements Stepper {
@@ -34,15 +46,20 @@ class DecoderStepper implements Stepper {
   readonly #cache: KeyValueCache;
   readonly #values: ReadonlyMap<string, tf.Tensor>;
   readonly #adapters: string;
+  readonly #prefix: readonly number[];
+  /** Made with the first prompts. */
+  #shared?: SharedPrefix;
   /** Made with the first token: values and adapters stay as they are. */
   #layers?: LayerSteps;
   readonly reserved: number;
 
-  constructor(model: SteppedDecoder, { capacity = 0 }: StepperOptions) {
+  constructor(model: SteppedDecoder, { capacity = 0, prefix = [] }: StepperOptions) {
     this.#model = model;
     this.#adapters = model.inUse.join();
-    this.reserved = model.inUse.reduce((sum, name) => sum + model.adapters.get(name)!.virtualTokens, 0);
-    const expected = Math.min(capacity + this.reserved, model.config.maxPositionEmbeddings);
+    this.#prefix = prefix;
+    this.reserved = virtualTokensOf(model);
+    const shared = prefix.length > 0 ? prefix.length + this.reserved : 0;
+    const expected = Math.min(capacity + this.reserved, model.config.maxPositionEmbeddings) - shared;
     this.#cache = new KeyValueCache(model.config.numKeyValueHeads, expected);
     this.#values = model.readValues();
     for (const value of this.#values.values()) tf.keep(value);
@@ -56,19 +73,24 @@ class DecoderStepper implements Stepper {
     const { config } = this.#model;
     return tf.tidy(() => {
       const weights = this.#weights();
-      const { virtualTokens } = weights;
-      const packed = pack(prompts, config, { shared: false, virtualTokens });
-      const lengths = prompts.map(prompt => prompt.length + virtualTokens);
-      this.#cache.open(lengths);
+      const shared = this.#beginning(prompts, weights);
+      const rows = shared ? prompts.map(prompt => prompt.slice(this.#prefix.length)) : prompts;
+      const virtualTokens = shared ? 0 : weights.virtualTokens;
+      const packed = pack(rows, config, { shared: false, virtualTokens, behind: shared?.length });
+      const { layout, starts } = packed;
+      this.#cache.open(layout.lengths);
       const last = tf.tensor1d(
-        lengths.map((length, row) => packed.starts[row]! + length - 1),
+        layout.lengths.map((length, row) => starts[row]! + length - 1),
         'int32',
       );
-      const attend: Attend = (q, k, v, layer) => {
+      const keep = (layer: number, keys: tf.Tensor2D, values: tf.Tensor2D) =>
+        this.#cache.fill(layer, besideKeys(keys, layout), besideKeys(values, layout));
+      const within: Attend = (q, k, v, layer) => {
         const [queries, keys, values] = turned(q, k, v, layer, packed, weights);
-        this.#cache.fill(layer, besideKeys(keys, packed.layout), besideKeys(values, packed.layout));
-        return causalAttention(queries, keys, values, packed.layout, attentionOptions(config, layer, packed));
+        keep(layer, keys, values);
+        return causalAttention(queries, keys, values, layout, attentionOptions(config, layer, packed));
       };
+      const attend = shared ? shared.behind(packed, keep) : within;
       try {
         return logits(decode({ ...packed, attend, keep: last }, weights, config), weights, config);
       } finally {
@@ -83,10 +105,14 @@ class DecoderStepper implements Stepper {
       const weights = this.#weights();
       const step = this.#cache.step();
       const ids = tf.tensor1d([...tokens], 'int32');
-      const positions = tf.tensor1d([...step.positions], 'int32');
-      this.#layers ??= layerSteps(weights, config);
+      const behind = this.#shared?.length ?? 0;
+      const positions = tf.tensor1d(
+        step.positions.map(position => behind + position),
+        'int32',
+      );
+      this.#layers ??= layerSteps(weights, config, this.#shared);
       const layer = this.#layers(step);
-      const how = layer ? { layer } : { attend: attendCached(step, config) };
+      const how = layer ? { layer } : { attend: attendCached(step, config, this.#shared) };
       return logits(decode({ ids, positions, ...how }, weights, config), weights, config);
     });
   }
@@ -97,7 +123,24 @@ class DecoderStepper implements Stepper {
 
   dispose(): void {
     this.#cache.dispose();
+    this.#shared?.dispose();
     tf.dispose([...this.#values.values()]);
+  }
+
+  /** The beginning that all rows share, where there is one. */
+  #beginning(prompts: readonly (readonly number[])[], weights: Weights): SharedPrefix | undefined {
+    const prefix = this.#prefix;
+    if (prefix.length === 0) return undefined;
+    prompts.forEach((prompt, row) => {
+      if (prompt.length <= prefix.length || prefix.some((token, t) => token !== prompt[t]))
+        throw new BadInput({
+          problem: `Row ${row} does not go on behind the beginning that all rows share`,
+          expected: `its ${prefix.length} tokens, and at least one more`,
+          found: `${prompt.length} tokens`,
+        });
+    });
+    this.#shared ??= SharedPrefix.of(prefix, weights, this.#model.config);
+    return this.#shared;
   }
 
   #weights(): Weights {

@@ -6,6 +6,7 @@ import type { Layer } from '../decoder.js';
 import { modelNames } from '../names.js';
 import type { Weights } from '../reading.js';
 import type { CacheStep } from './cache.js';
+import type { SharedPrefix } from './shared-prefix.js';
 
 /** Layers for a step; undefined where its rows are too many. */
 export type LayerSteps = (step: CacheStep) => Layer | undefined;
@@ -15,9 +16,10 @@ export type LayerSteps = (step: CacheStep) => Layer | undefined;
  * residual; norm, gate, up and unit; down and residual. The same as `decode` sub-layer by sub-layer, to rounding. There are none
  * where the kernels are not in use or a layer does more than they know: adapters, experts, capped scores.
  * @param weights of all steps; their tensors must live as long as the steps are used
+ * @param shared what all rows have before what is in the cache
  * @returns to be called inside a tidy, which owns what the step's layers share
  */
-export function layerSteps(weights: Weights, config: DecoderConfig): LayerSteps {
+export function layerSteps(weights: Weights, config: DecoderConfig, shared?: SharedPrefix): LayerSteps {
   const { activation } = config;
   const ops = fewRowsOps(1);
   const plain =
@@ -35,7 +37,7 @@ export function layerSteps(weights: Weights, config: DecoderConfig): LayerSteps 
   return step => {
     if (!fewRowsOps(step.positions.length)) return undefined;
     const positions = tf.tensor1d([...step.positions], 'int32');
-    const shapes = attentionShapes(step.positions, config);
+    const shapes = attentionShapes(step.positions, config, shared);
     return (x, layer) => {
       const { projections, norms, output, afterAttention, inner, down, afterMlp } = parts[layer]!;
       const { keys, values } = step.slots(layer);
@@ -93,8 +95,9 @@ function layerParts(layer: number, unit: ProductParts['unit'], weights: Weights,
 }
 
 /** By layer: heads, window, scale and the rotation to these positions. */
-function attentionShapes(positions: readonly number[], config: DecoderConfig): AttentionStepParts[] {
+function attentionShapes(slots: readonly number[], config: DecoderConfig, shared?: SharedPrefix): AttentionStepParts[] {
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim } = config;
+  const positions = shared ? slots.map(slot => shared.length + slot) : slots;
   const length = Math.max(...positions) + 1;
   const turns = byLayer(config, ({ rope, scale }) => {
     if (!rope) return { scale };
@@ -102,5 +105,11 @@ function attentionShapes(positions: readonly number[], config: DecoderConfig): A
     const { cos, sin } = ropeTable(positions, frequencies, 1, 1, { headDim, turnedScale: attentionFactor });
     return { scale, rotation: { cos, sin } };
   });
-  return turns.map((turn, layer) => ({ ...turn, heads, keyHeads, window: layerWindow(config, layer) ?? 0 }));
+  return turns.map((turn, layer) => ({
+    ...turn,
+    heads,
+    keyHeads,
+    window: layerWindow(config, layer) ?? 0,
+    shared: shared?.layer(layer),
+  }));
 }

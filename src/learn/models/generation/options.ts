@@ -24,6 +24,11 @@ export interface GenerateOptions extends SamplingOptions {
    * `'processed'`: under the distribution that was drawn from, after repetition penalty, top-k, top-p and min-p.
    */
   logProbs?: boolean | 'processed';
+  /**
+   * Compute the beginning that prompts share (few-shot examples, a system prompt) once for all of them, where that pays; true unless told.
+   * The numbers are the same to rounding.
+   */
+  cachePrompts?: boolean;
   /** 1 real, 0 padding; for rows that are padded. */
   attentionMask?: number[][];
   /** Ends the work between two tokens with `Interrupted`. */

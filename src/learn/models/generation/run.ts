@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { Interrupted } from '../../../base/core/index.js';
 import { checkOptions, expectedCapacity, type GenerateOptions } from './options.js';
 import { GeneratingRow, type Piece, startRows } from './row.js';
+import { groupsOf } from './shared-beginnings.js';
 import type { GenerativeModel } from './stepper.js';
 
 /**
@@ -14,7 +15,8 @@ export async function* run(
   options: GenerateOptions,
 ): AsyncGenerator<Piece[], GeneratingRow[]> {
   checkOptions(options, prompts.length);
-  const stepper = model.stepper({ capacity: expectedCapacity(prompts, options) });
+  const capacity = expectedCapacity(prompts, options);
+  const stepper = model.stepper({ capacity, prefix: beginning(model, prompts, options) });
   try {
     const rows = startRows(model, prompts, options, stepper.reserved);
     // Rows in hand, in the stepper's order. Finished ones are fed on, as copying the cache without them costs more, until
@@ -43,6 +45,16 @@ export async function* run(
   } finally {
     stepper.dispose();
   }
+}
+
+/** What all prompts begin with, where it pays to compute that once. */
+function beginning(
+  model: GenerativeModel,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions,
+): readonly number[] | undefined {
+  const [first, ...others] = groupsOf(model, prompts, options);
+  return others.length === 0 && first?.shared ? prompts[0]!.slice(0, first.shared) : undefined;
 }
 
 /**

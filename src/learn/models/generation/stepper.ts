@@ -33,6 +33,11 @@ export interface Stepper {
 export interface StepperOptions {
   /** Tokens a row is expected to have in the end, prompt and new ones: the cache is made for them at once where that is cheap. */
   capacity?: number;
+  /**
+   * What every prompt that will be admitted begins with, and goes on behind. A model that can ({@link GenerativeModel.shares}) computes
+   * it once; others work as without.
+   */
+  prefix?: readonly number[];
 }
 
 /** What generation needs of a model. */
@@ -45,5 +50,7 @@ export interface GenerativeModel {
    * rows begin with the prompt.
    */
   readonly startIds?: readonly number[];
+  /** Whether its steppers compute a `prefix` once, for rows that will have this many tokens in the end. Absent: they do not. */
+  shares?(capacity: number): boolean;
   stepper(options?: StepperOptions): Stepper;
 }

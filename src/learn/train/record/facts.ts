@@ -6,8 +6,8 @@ import { current } from '../../../base/backend/index.js';
 import { host } from '../../../base/core/index.js';
 import type { GitState, Hardware, RecordSession, RecordVersions } from './types.js';
 
-/** Milliseconds git may take. */
-const PATIENCE = 3000;
+/** Milliseconds git may take: nobody waits for all of them. */
+const PATIENCE = 20_000;
 
 export function versions(): RecordVersions {
   const backend = current();

@@ -1,3 +1,4 @@
+export { type PolynomialFit, polynomialFit, rSquared, spearman } from '../../../base/core/index.js';
 export { type BootstrapInterval, type BootstrapOptions, bootstrap, type SeedByItem } from './bootstrap.js';
 export { minimumDetectableEffect } from './power.js';
 export {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { cacheRoot, inspect, verify } from '../../../../src/base/backend/install/cache.js';
 import { install } from '../../../../src/base/backend/install/install.js';
 import { recipeFor } from '../../../../src/base/backend/install/recipe.js';
@@ -40,6 +40,12 @@ describe('installing', () => {
   test('two at once: one works, the other waits and finds it done', async () => {
     const { recipe, steps } = await setUp();
     const said: string[] = [];
+    const { fetch } = steps;
+    steps.fetch = async (...asked) => {
+      // Not before the other has come.
+      await vi.waitUntil(() => said.some(line => line.includes(`process ${process.pid}`)), { timeout: 60_000 });
+      return fetch(...asked);
+    };
     const results = await Promise.all([
       install(recipe, { steps, onStep: line => said.push(line) }),
       install(recipe, { steps, onStep: line => said.push(line) }),

@@ -174,16 +174,12 @@ describe.each(backends)('a model that cannot be loaded on $backend', ({ backend,
     expect(await refused(join(dir, 'pytorch_model.bin'))).toMatch(/pickle file/);
   });
 
-  it.skipIf(!here || process.platform === 'win32')(
-    'a shard that is a pipe does not hang',
-    async () => {
-      const shard = await shardOf('model.norm.weight');
-      await rm(shard);
-      execFileSync('mkfifo', [shard]);
-      expect(await refused()).toMatch(/not a file/);
-    },
-    10_000,
-  );
+  it.skipIf(!here || process.platform === 'win32')('a shard that is a pipe does not hang', async () => {
+    const shard = await shardOf('model.norm.weight');
+    await rm(shard);
+    execFileSync('mkfifo', [shard]);
+    expect(await refused()).toMatch(/not a file/);
+  });
 
   it.skipIf(!here)('loading can be stopped, and leaves nothing', async () => {
     const before = memory();

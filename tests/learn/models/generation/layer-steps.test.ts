@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { native, use } from '../../../../src/base/backend/index.js';
 import { init, load, lora, type Model } from '../../../../src/learn/models/index.js';
 import { usable } from '../../../helpers/backends.js';
-import { DECODERS, fixture, relative } from '../fixtures.js';
+import { DECODERS, fixture, relative, without } from '../fixtures.js';
 
 /** Logits after prompts of different lengths and three more tokens a row. */
 function logits(model: Model, rows: number): Float32Array {
@@ -22,17 +22,6 @@ function logits(model: Model, rows: number): Float32Array {
     return values;
   } finally {
     stepper.dispose();
-  }
-}
-
-/** TensorFlow's own ops in place of our kernels. */
-function without<T>(work: () => T): T {
-  const door = native()!;
-  door.fused = false;
-  try {
-    return work();
-  } finally {
-    door.fused = true;
   }
 }
 

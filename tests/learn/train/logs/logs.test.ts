@@ -191,7 +191,7 @@ describe('mlflow', () => {
 
   it('makes experiment and run, sends every number in batches, and ends the run', async () => {
     const { url, asked } = await server();
-    const run = await trained([mlflow({ url, experiment: 'über alles', headers: { authorization: 'Bearer x' } })]);
+    const run = await trained([mlflow({ url, experiment: 'über alles', headers: { authorization: 'Bearer x' }, patience: 60 })]);
     expect(asked[0]!.path).toBe(`experiments/get-by-name?experiment_name=${encodeURIComponent('über alles')}`);
     expect(asked[1]).toMatchObject({ path: 'experiments/create', body: { name: 'über alles' } });
     expect(asked[2]).toMatchObject({ path: 'runs/create', body: { experiment_id: '7', run_name: 'sft' } });
@@ -203,8 +203,8 @@ describe('mlflow', () => {
     const params = asked.flatMap(({ body }) => (body.params ?? []) as { key: string; value: string }[]);
     expect(params).toContainEqual({ key: 'optimizer.name', value: 'adamw' });
     expect(asked.at(-1)).toMatchObject({ path: 'runs/update', body: { run_id: 'r1', status: 'FINISHED' } });
-    // Four steps are one batch, or two where a timer came between.
-    expect(asked.filter(({ path }) => path === 'runs/log-batch').length).toBeLessThanOrEqual(3);
+    // Four steps are one batch, or more where timers come between: numbers are not sent one by one.
+    expect(asked.filter(({ path }) => path === 'runs/log-batch').length).toBeLessThan(metrics(asked).length / 2);
   });
 
   it('tries again what the server could not take, and goes on after what it never will', async () => {
@@ -212,7 +212,7 @@ describe('mlflow', () => {
     const { url, asked } = await server((path, count) =>
       path === 'runs/create' && count === 1 ? 503 : path === 'runs/log-batch' && count === 1 ? 400 : undefined,
     );
-    await trained([mlflow({ url })]);
+    await trained([mlflow({ url, patience: 60 })]);
     expect(asked.filter(({ path }) => path === 'runs/create')).toHaveLength(2);
     expect(said.text).toMatch(/runs\/log-batch answered 400/);
     expect(asked.at(-1)).toMatchObject({ path: 'runs/update', body: { status: 'FINISHED' } });

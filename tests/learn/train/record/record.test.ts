@@ -55,6 +55,8 @@ describe('a record', () => {
     });
     await run.finish();
     expect(footprint()).toEqual(before);
+    // The end of a run does not wait long for git, which writes down what it finds when it has.
+    await expect.poll(() => train.readRecords(record)[0]!.record.sessions[0]!.git).toBeDefined();
     const [found, ...more] = train.readRecords(record);
     expect(more).toEqual([]);
     expect(found!.id).toMatch(/^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-my-run-[0-9a-f]{6}$/);
@@ -338,6 +340,8 @@ describe('rerun', () => {
   it('needs nothing where model, rows and template are on disk, and gives the same losses', async () => {
     const record = fresh();
     const first = await recorded(record);
+    // Hashed beside the run, whose end does not wait long for it.
+    await expect.poll(() => train.readRecords(record)[0]!.record.hashes.files).toBeDefined();
     const [there] = train.readRecords(record);
     expect(there!.record.model.directory).toBe(dir);
     expect(there!.record.hashes.files).toEqual(await hashModelFiles(dir));
