@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { native, use } from '../../../src/base/backend/index.js';
+import { use } from '../../../src/base/backend/index.js';
 import { type FewRowsOps, fewRowsOps, matmul, type ProductParts } from '../../../src/base/ops/index.js';
-import { usable } from '../../helpers/backends.js';
+import { usable, without } from '../../helpers/backends.js';
 import { draw, off, values } from './numbers.js';
 
 /** x · W in float64. */
@@ -15,17 +15,6 @@ function product(x: tf.Tensor, w: tf.Tensor, transposed: boolean): Float64Array 
     for (let j = 0; j < n; j++)
       for (let t = 0; t < k; t++) y[i * n + j]! += a[i * k + t]! * (transposed ? b[t * n + j]! : b[j * k + t]!);
   return y;
-}
-
-/** TensorFlow's and tfjs's own ops in place of our kernels. */
-function without<T>(work: () => T): T {
-  const door = native()!;
-  door.fused = false;
-  try {
-    return work();
-  } finally {
-    door.fused = true;
-  }
 }
 
 const here = (await usable('native'))[0]!.here;

@@ -1,7 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { native } from '../../../src/base/backend/index.js';
 import { readSafetensorsHeader, readTensor, withFile } from '../../../src/learn/models/files/safetensors.js';
 import type { TrainBatch } from '../../../src/learn/models/index.js';
 
@@ -49,15 +48,4 @@ export function relative(ours: ArrayLike<number>, theirs: ArrayLike<number>): nu
     off = Math.max(off, Math.abs(theirs[i]! - ours[i]!));
   }
   return off / most;
-}
-
-/** TensorFlow's own ops in place of our kernels. */
-export function without<T>(work: () => T): T {
-  const door = native()!;
-  door.fused = false;
-  try {
-    return work();
-  } finally {
-    door.fused = true;
-  }
 }

@@ -16,7 +16,7 @@ import { byLayer, frequenciesOf, layerWindow } from '../attention-settings.js';
 import type { DecoderConfig } from '../config/index.js';
 import type { Attend } from '../decoder.js';
 import type { CacheStep } from './cache.js';
-import type { SharedPrefix } from './shared-prefix.js';
+import { positionsBehind, type SharedPrefix } from './shared-prefix.js';
 
 /** A single row with at most this many key heads is worked off without a batched product. */
 const FEW_HEADS = 8;
@@ -28,7 +28,7 @@ const FEW_HEADS = 8;
 export function attendCached(step: CacheStep, config: DecoderConfig, shared?: SharedPrefix): Attend {
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim, attentionSoftcap } = config;
   const rows = step.positions.length;
-  const places = shared ? step.positions.map(position => shared.length + position) : step.positions;
+  const places = positionsBehind(shared, step.positions);
   const turn = turning(places, config);
   const whole = (queries: tf.Tensor2D) => tf.reshape(queries, [rows, heads * headDim]) as tf.Tensor2D;
   const join = (queries: tf.Tensor2D, own: AttentionPart, layer: number): tf.Tensor2D =>

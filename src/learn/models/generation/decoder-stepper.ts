@@ -10,7 +10,7 @@ import { HEAD, type Weights } from '../reading.js';
 import { KeyValueCache } from './cache.js';
 import { attendCached } from './cached-attention.js';
 import { type LayerSteps, layerSteps } from './layer-steps.js';
-import { holdsBefore, SharedPrefix } from './shared-prefix.js';
+import { holdsBefore, positionsBehind, SharedPrefix } from './shared-prefix.js';
 import type { Stepper, StepperOptions } from './stepper.js';
 import { SwitchingStepper, switchLength } from './switching-stepper.js';
 
@@ -105,11 +105,7 @@ class DecoderStepper implements Stepper {
       const weights = this.#weights();
       const step = this.#cache.step();
       const ids = tf.tensor1d([...tokens], 'int32');
-      const behind = this.#shared?.length ?? 0;
-      const positions = tf.tensor1d(
-        step.positions.map(position => behind + position),
-        'int32',
-      );
+      const positions = tf.tensor1d([...positionsBehind(this.#shared, step.positions)], 'int32');
       this.#layers ??= layerSteps(weights, config, this.#shared);
       const layer = this.#layers(step);
       const how = layer ? { layer } : { attend: attendCached(step, config, this.#shared) };

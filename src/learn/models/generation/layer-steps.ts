@@ -6,7 +6,7 @@ import type { Layer } from '../decoder.js';
 import { modelNames } from '../names.js';
 import type { Weights } from '../reading.js';
 import type { CacheStep } from './cache.js';
-import type { SharedPrefix } from './shared-prefix.js';
+import { positionsBehind, type SharedPrefix } from './shared-prefix.js';
 
 /** Layers for a step; undefined where its rows are too many. */
 export type LayerSteps = (step: CacheStep) => Layer | undefined;
@@ -97,7 +97,7 @@ function layerParts(layer: number, unit: ProductParts['unit'], weights: Weights,
 /** By layer: heads, window, scale and the rotation to these positions. */
 function attentionShapes(slots: readonly number[], config: DecoderConfig, shared?: SharedPrefix): AttentionStepParts[] {
   const { numAttentionHeads: heads, numKeyValueHeads: keyHeads, headDim } = config;
-  const positions = shared ? slots.map(slot => shared.length + slot) : slots;
+  const positions = positionsBehind(shared, slots);
   const length = Math.max(...positions) + 1;
   const turns = byLayer(config, ({ rope, scale }) => {
     if (!rope) return { scale };

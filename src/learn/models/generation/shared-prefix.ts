@@ -14,6 +14,10 @@ import { type Attend, decode } from '../decoder.js';
 import { type Packed, pack } from '../packed.js';
 import type { Weights } from '../reading.js';
 
+/** Positions of tokens in these slots of the cache, behind what all rows share. */
+export const positionsBehind = (shared: SharedPrefix | undefined, slots: readonly number[]): readonly number[] =>
+  shared ? slots.map(slot => shared.length + slot) : slots;
+
 /**
  * Keys and values of a beginning that many rows share, virtual tokens included: computed, kept and read once for all of them. Rows
  * hold what comes behind it.

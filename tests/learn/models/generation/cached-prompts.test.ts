@@ -17,9 +17,9 @@ import {
   prefixTuning,
   promptTuning,
 } from '../../../../src/learn/models/index.js';
-import { usable } from '../../../helpers/backends.js';
+import { usable, without } from '../../../helpers/backends.js';
 import { leftBehind, NOTHING } from '../../../helpers/leak.js';
-import { DECODERS, fixture, relative, without } from '../fixtures.js';
+import { DECODERS, fixture, relative } from '../fixtures.js';
 
 const random = new Random('cached prompts');
 const row = (length: number) => Array.from({ length }, () => random.int(30));

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { native, use } from '../../../../src/base/backend/index.js';
 import { init, load, lora, type Model } from '../../../../src/learn/models/index.js';
-import { usable } from '../../../helpers/backends.js';
-import { DECODERS, fixture, relative, without } from '../fixtures.js';
+import { usable, without } from '../../../helpers/backends.js';
+import { DECODERS, fixture, relative } from '../fixtures.js';
 
 /** Logits after prompts of different lengths and three more tokens a row. */
 function logits(model: Model, rows: number): Float32Array {
