@@ -2,6 +2,12 @@
 
 const clock = seconds => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, '0')}`;
 
+const indented = (text = '') =>
+  text
+    .split('\n')
+    .map(line => (line ? `\n        ${line}` : ''))
+    .join('');
+
 /** Print the ledger of `parts` ({ title, seconds, passed, failed, files }) and the closing line; returns the number that failed. */
 export function printLedger(parts) {
   const sum = key => parts.reduce((total, part) => total + part[key], 0);
@@ -26,9 +32,16 @@ export function printLedger(parts) {
     console.log(`    ${file} (${part.replace('tests on ', '')}): ${name}${note ? `: ${note}` : ''}`);
   }
 
-  const wrong = files.flatMap(({ file, part, broken, tests }) => [
-    ...(broken ? [`${file} (${part}): the file could not be loaded`] : []),
-    ...tests.filter(test => test.state === 'failed').map(test => `${file} (${part}): ${test.name}`),
+  const unsteady = files.flatMap(({ file, part, unsteady, tests }) => [
+    ...(unsteady ? [`${file} (${part}): the file could not be loaded${indented(unsteady)}`] : []),
+    ...tests.filter(test => test.unsteady).map(test => `${file} (${part}): ${test.name}${indented(test.unsteady)}`),
+  ]);
+  if (unsteady.length) console.log('\n  failed in the first run and passed when run again, alone');
+  for (const line of unsteady) console.log(`    ${line}`);
+
+  const wrong = files.flatMap(({ file, part, broken, error, tests }) => [
+    ...(broken ? [`${file} (${part}): the file could not be loaded${indented(error)}`] : []),
+    ...tests.filter(test => test.state === 'failed').map(test => `${file} (${part}): ${test.name}${indented(test.error)}`),
   ]);
   for (const { title, failed, files } of parts) if (failed && !files.length) wrong.push(title);
   if (wrong.length) console.log('\n  failed');

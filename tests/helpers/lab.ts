@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -207,15 +207,18 @@ async function openNotebook(wanted: {
       await load();
     },
     async saved() {
+      // The file tells, not the page: while a cell writes on, the mark of unsaved changes is off for less than a frame, and never seen.
+      const changed = async () => (await stat(file, { bigint: true })).mtimeNs;
+      const before = await changed();
       await menu('File', 'Save Notebook');
-      await page.waitForFunction(() => !document.querySelector('.jp-mod-dirty'));
       // A notebook that had not changed is written, too, and over the old file: until that has ended there is a part of it, which is no JSON.
       for (let tries = 0; ; tries++) {
-        await sleep(200);
+        await sleep(100);
         try {
+          if ((await changed()) === before) throw new Error(`${file} was not written after "Save Notebook"`);
           return JSON.parse(await readFile(file, 'utf8'));
         } catch (error) {
-          if (tries === 100) throw error;
+          if (tries === 3000) throw error;
         }
       }
     },
