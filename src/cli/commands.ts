@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { nearest, TunebookError } from '../base/core/index.js';
+import { isFileError, nearest, TunebookError } from '../base/core/index.js';
 
 interface Command {
   summary: string;
@@ -84,8 +84,12 @@ export async function dispatch(args: string[]): Promise<number> {
   try {
     return await command.run(rest);
   } catch (error) {
-    if (!(error instanceof TunebookError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return error.exitCode;
+    if (error instanceof TunebookError) {
+      process.stderr.write(`${error.message}\n`);
+      return error.exitCode;
+    }
+    if (!isFileError(error)) throw error;
+    process.stderr.write(`A file cannot be read or written: ${error.message}.\n`);
+    return 1;
   }
 }

@@ -1,12 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { basename, resolve } from 'node:path';
 import { BadInput, writeFileAtomic } from '../base/core/index.js';
 import { notebookPage } from '../show/index.js';
+import { readArguments } from './arguments.js';
 
 const USAGE = `tunebook export NOTEBOOK.ipynb [options]: one HTML file that holds the executed notebook and works offline
 
   --out FILE    where to write it (default: beside the notebook, .html)
-  --title T     title of the page (default: the notebook's first heading)
+  --title T     title of the page (default: the notebook's own, its first heading, the file's name)
   --static      charts as pictures alone: a smaller file without any script
   --help
 
@@ -19,7 +20,7 @@ const LARGEST = 400e6;
 
 /** `tunebook export`: write an executed notebook as one HTML file. Returns the exit code. */
 export async function exportCommand(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = readArguments('export', args, { values: ['out', 'title'], flags: ['static'] });
   if (values.help) {
     process.stdout.write(USAGE);
     return 0;
@@ -32,13 +33,30 @@ export async function exportCommand(args: string[]): Promise<number> {
       fix: 'tunebook export --help',
     });
   const out = values.out ?? `${file.replace(/\.ipynb$/i, '')}.html`;
-  const page = await notebookPage(await read(file), {
+  if (resolve(out) === resolve(file))
+    throw new BadInput({
+      problem: 'the page would replace the notebook',
+      where: { file },
+      expected: 'another file for --out',
+      fix: 'leave --out away: the page then stands beside the notebook, as .html',
+    });
+  const page = await pageOf(file, {
     interactive: !values.static,
+    name: basename(file).replace(/\.ipynb$/i, ''),
     ...(values.title === undefined ? {} : { title: values.title }),
   });
   await writeFileAtomic(out, page);
   process.stdout.write(`${out}: ${(Buffer.byteLength(page) / 1e6).toFixed(1)} MB, ${charts(page)}\n`);
   return 0;
+}
+
+async function pageOf(file: string, options: Parameters<typeof notebookPage>[1]): Promise<string> {
+  const text = await read(file);
+  try {
+    return await notebookPage(text, options);
+  } catch (error) {
+    throw error instanceof BadInput ? new BadInput({ ...error.parts, where: { file } }) : error;
+  }
 }
 
 function charts(page: string): string {
@@ -48,7 +66,7 @@ function charts(page: string): string {
 
 async function read(file: string): Promise<string> {
   const where = { file };
-  const expected = 'a Jupyter notebook (.ipynb, nbformat 4)';
+  const expected = 'a Jupyter notebook (.ipynb)';
   try {
     const { size } = await stat(file);
     if (size > LARGEST)
@@ -59,22 +77,5 @@ async function read(file: string): Promise<string> {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     const problem = missing ? 'no such file' : 'the file cannot be read';
     throw new BadInput({ problem, where, expected, fix: 'check the path', cause });
-  }
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        out: { type: 'string' },
-        title: { type: 'string' },
-        static: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (cause) {
-    throw new BadInput({ problem: (cause as Error).message, fix: 'tunebook export --help', cause });
   }
 }

@@ -13,7 +13,8 @@ export async function chooseTemplates(text: string, tokenizer: string | undefine
     .split(',')
     .map(name => name.trim())
     .filter(Boolean);
-  return Promise.all(wanted.map(name => chooseTemplate(name, tokenizer)));
+  // Of nothing but commas none is named: refused as a name there is none of.
+  return Promise.all((wanted.length > 0 ? wanted : [text]).map(name => chooseTemplate(name, tokenizer)));
 }
 
 async function chooseTemplate(name: string, tokenizer: string | undefined): Promise<Template> {

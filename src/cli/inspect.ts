@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { BadInput, quote } from '../base/core/index.js';
 import { contentText, type Row, type Rows, readRows } from '../prepare/data/index.js';
 import { names, type Template } from '../prepare/templates/index.js';
@@ -12,6 +11,7 @@ import {
   trainBPE,
 } from '../prepare/tokens/index.js';
 import { ansiKey, TEXT_KEY, tokensAnsi, tokensText } from '../show/index.js';
+import { readArguments } from './arguments.js';
 import { describeRows, describeSet } from './inspect-set.js';
 import { chooseTemplates, describeChecks } from './inspect-template.js';
 
@@ -33,7 +33,10 @@ Colours: on a terminal; NO_COLOR=1 gives brackets instead, FORCE_COLOR=1 colours
 
 /** Print one row as coloured tokens, under one template or several, and the summary of the data set. Returns the exit code. */
 export async function inspectCommand(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = readArguments('inspect', args, {
+    values: ['template', 'tokenizer', 'row', 'train', 'prompt-weight', 'max-length'],
+    flags: ['check'],
+  });
   if (values.help) {
     console.log(USAGE);
     return 0;
@@ -88,32 +91,6 @@ function showRow(row: Row, at: number, options: EncodeOptions & { template: Temp
   const cut = encoded.truncated ? `, cut to ${encoded.length}` : '';
   console.log(`row ${at}${place}, template ${template.name}${cut}\n`);
   console.log(`${paint(tokenView(encoded, { tokenizer }))}\n`);
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        template: { type: 'string' },
-        tokenizer: { type: 'string' },
-        row: { type: 'string' },
-        train: { type: 'string' },
-        'prompt-weight': { type: 'string' },
-        check: { type: 'boolean' },
-        'max-length': { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new BadInput({
-      problem: (error as Error).message.split('\n')[0]!,
-      expected: 'tunebook inspect DATA [--template T] [--tokenizer DIR] [--row N]',
-      fix: 'see tunebook inspect --help',
-      cause: error,
-    });
-  }
 }
 
 function wholeNumber(name: string, text: string | undefined, least: number, fallback: number): number {

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { BadInput, nearest, quote } from '../base/core/index.js';
+import { readArguments } from './arguments.js';
 
 export const RUN_HELP: string = `tunebook run NOTEBOOK.ipynb [options]   execute a notebook by Jupyter, headless, and say what it learned
 
@@ -16,7 +16,7 @@ export const RUN_HELP: string = `tunebook run NOTEBOOK.ipynb [options]   execute
 `;
 
 const BACKENDS: readonly string[] = ['auto', 'cuda', 'native', 'webgpu', 'wasm', 'cpu'];
-const OPTIONS = ['data', 'backend', 'steps', 'timeout', 'out', 'python', 'help'] as const;
+const OPTIONS = ['data', 'backend', 'steps', 'timeout', 'out', 'python'] as const;
 
 /** What `tunebook run` was asked to do; paths are absolute. */
 export interface RunOptions {
@@ -31,19 +31,7 @@ export interface RunOptions {
 
 /** Read the arguments; undefined when help was asked for. Throws BadInput. */
 export function readOptions(args: string[]): RunOptions | undefined {
-  let parsed: ReturnType<typeof parse>;
-  try {
-    parsed = parse(args);
-  } catch (error) {
-    const unknown = /'--?([^'=\s]+)/.exec((error as Error).message)?.[1] ?? '';
-    const close = nearest(unknown, OPTIONS);
-    throw new BadInput({
-      problem: (error as Error).message.split(/[.\n]/)[0]!,
-      expected: OPTIONS.map(option => `--${option}`).join(', '),
-      fix: close && close !== unknown ? `did you mean --${close}?` : 'see "tunebook run --help"',
-    });
-  }
-  const { values, positionals } = parsed;
+  const { values, positionals } = readArguments('run', args, { values: OPTIONS });
   if (values.help) return undefined;
   const [notebook, ...more] = positionals;
   if (!notebook || more.length > 0) {
@@ -78,26 +66,6 @@ export function readOptions(args: string[]): RunOptions | undefined {
     python: values.python ?? defaultPython(),
   };
 }
-
-function parse(args: string[]) {
-  return parseArgs({
-    // A value that begins with a dash (--steps -3) is a value, to be refused as one.
-    args: args.flatMap((arg, i) => (isValue(args, i) ? [] : [isValue(args, i + 1) ? `${arg}=${args[i + 1]}` : arg])),
-    allowPositionals: true,
-    options: {
-      data: { type: 'string' },
-      backend: { type: 'string' },
-      steps: { type: 'string' },
-      timeout: { type: 'string' },
-      out: { type: 'string' },
-      python: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-}
-
-const isValue = (args: string[], i: number): boolean =>
-  /^-\d/.test(args[i] ?? '') && OPTIONS.some(option => option !== 'help' && args[i - 1] === `--${option}`);
 
 function wholeNumber(key: string, text: string, least: number): number {
   const value = Number(text);

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { BadInput, nearest, quote } from '../base/core/index.js';
 import { type RecordedRun, readRecord, readRecords, rerun } from '../learn/train/index.js';
+import { readArguments } from './arguments.js';
 import { runsDiff } from './runs-diff.js';
 import { runDetails, runsTable } from './runs-table.js';
 
@@ -22,7 +22,7 @@ const ACTIONS = ['show', 'diff', 'again'] as const;
 
 /** `tunebook runs`: list, show, compare and repeat recorded runs. Returns the exit code. */
 export async function runsCommand(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = readArguments('runs', args, { values: ['dir'], flags: ['json'] });
   const print = (text: string) => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   if (values.help) {
     print(USAGE);
@@ -87,20 +87,6 @@ function findRun(name: string, dir: string): RecordedRun {
 function summary({ id, folder, record, state, step, last, evaluation }: RecordedRun): object {
   const { name, started, ended, total } = record;
   return { id, name, state, step, total, loss: last?.loss, evaluation, started, ended, folder };
-}
-
-function parse(args: string[]) {
-  const options = { dir: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
-  try {
-    return parseArgs({ args, allowPositionals: true, options });
-  } catch (error) {
-    throw new BadInput({
-      problem: (error as Error).message.split('\n')[0]!,
-      expected: 'tunebook runs [show|diff|again RUN …] [--dir DIR] [--json]',
-      fix: 'see tunebook runs --help',
-      cause: error,
-    });
-  }
 }
 
 function noFolder(name: string): BadInput {

@@ -1,11 +1,11 @@
-import { parseArgs } from 'node:util';
 import { BadInput, nearest, quote } from '../base/core/index.js';
 import { local, type SlurmOptions, type SweepOptions, slurm } from '../study/experiment/index.js';
+import { type Arguments, readArguments } from './arguments.js';
 
 export const SWEEP_HELP: string = `tunebook sweep FILE [options]   run the sweep that a module describes, or go on with it
 
 FILE is TypeScript or JavaScript: export default { trial: './trial.ts', grid: { learningRate: [1e-3, 3e-4] }, seeds: 5 }.
-What was done is not done again, also after a crash; its folder (default: sweeps/<name>) holds journal, logs and files of the trials.
+What was done is not done again, also after a crash; its folder (default: sweeps/<name> beside FILE) holds journal, logs and files.
 
   --status          how far it is, and what failed; nothing runs
   --table           means over the seeds by configuration, with 95 % intervals; nothing runs
@@ -31,9 +31,8 @@ const STRINGS = [
   ...(['metric', 'csv', 'parquet', 'retry', 'changed', 'folder', 'concurrency', 'timeout', 'engine'] as const),
   ...(['partition', 'account', 'qos', 'time', 'memory', 'cpus', 'gpus'] as const),
 ];
-const FLAGS = ['status', 'table', 'json', 'retry-failed', 'cancel', 'help'] as const;
+const FLAGS = ['status', 'table', 'json', 'retry-failed', 'cancel'] as const;
 const CLUSTER = ['partition', 'account', 'qos', 'time', 'memory', 'cpus', 'gpus'] as const;
-const NAMES = [...STRINGS, ...FLAGS];
 
 /** What `tunebook sweep` was asked to do. */
 export interface SweepCommand {
@@ -53,7 +52,7 @@ export interface SweepCommand {
 
 /** Read the arguments; undefined when help was asked for. Throws BadInput. */
 export function readSweepOptions(args: string[]): SweepCommand | undefined {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = readArguments('sweep', args, { values: STRINGS, flags: FLAGS });
   if (values.help) return undefined;
   const [file, ...more] = positionals;
   if (file === undefined || more.length > 0)
@@ -79,7 +78,7 @@ export function readSweepOptions(args: string[]): SweepCommand | undefined {
   };
 }
 
-type Values = { [name in (typeof STRINGS)[number]]?: string } & { [name in (typeof FLAGS)[number]]?: boolean };
+type Values = Arguments<(typeof STRINGS)[number], (typeof FLAGS)[number]>['values'];
 
 function overridesOf(values: Values): Partial<SweepOptions> {
   const { folder, changed, retry, concurrency, timeout } = values;
@@ -119,22 +118,4 @@ function number(key: string, text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value)) return value;
   throw new BadInput({ problem: 'not a number', where: { key }, expected: 'a number', found: quote(text) });
-}
-
-function parse(args: string[]): { values: Values; positionals: string[] } {
-  const options = Object.fromEntries([
-    ...STRINGS.map(name => [name, { type: 'string' }] as const),
-    ...FLAGS.map(name => [name, { type: 'boolean', ...(name === 'help' ? { short: 'h' } : {}) }] as const),
-  ]);
-  try {
-    return parseArgs({ args, allowPositionals: true, options }) as { values: Values; positionals: string[] };
-  } catch (error) {
-    const unknown = /'--?([^'=\s]+)/.exec((error as Error).message)?.[1] ?? '';
-    const near = nearest(unknown, NAMES);
-    throw new BadInput({
-      problem: (error as Error).message.split(/[.\n]/)[0]!,
-      expected: NAMES.map(name => `--${name}`).join(', '),
-      fix: near && near !== unknown ? `did you mean --${near}?` : 'see "tunebook sweep --help"',
-    });
-  }
 }

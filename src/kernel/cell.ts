@@ -85,13 +85,14 @@ export class CellRunner {
     const reached = new Set<string>();
     let value: unknown;
     let open = true;
-    const own: Pick<CodeHelpers, 'define' | 'star' | 'result'> = {
+    const own: Pick<CodeHelpers, 'define' | 'star' | 'exportAll' | 'result'> = {
       define: (name, get, set) => {
         if (!open) return;
         reached.add(name);
         Object.defineProperty(this.#variables, name, { get, set, enumerable: true, configurable: true });
       },
       star() {},
+      exportAll() {},
       result: last => {
         value = last;
       },

@@ -11,6 +11,8 @@ export interface CodeHelpers {
   import(specifier: string): Promise<object>;
   /** `import * as name from`. */
   namespace(specifier: string): Promise<object>;
+  /** `import name = require()`. */
+  required(specifier: string): Promise<unknown>;
   /** `import()`. */
   dynamicImport(specifier: string): Promise<object>;
   /** Every `await x` is `await helpers.await(x, place)`: where an interrupt takes hold and an asynchronous stack is noted. */
@@ -23,6 +25,8 @@ export interface CodeHelpers {
   define(name: string, get: () => unknown, set?: (value: unknown) => void): void;
   /** `export * from`. */
   star(namespace: object): void;
+  /** `export =`. */
+  exportAll(value: unknown): void;
   /** The last expression of a cell. */
   result(value: unknown): void;
 }

@@ -51,7 +51,14 @@ export function compileUnit(
     if (name.endsWith('.map')) map = data;
     else text = data;
   };
-  program.emit(unit.file, write, undefined, false, custom);
+  // The compiler would turn the imports of a `.cts` file into `require` before our transformers get to them.
+  const { impliedNodeFormat } = unit.file;
+  unit.file.impliedNodeFormat = undefined;
+  try {
+    program.emit(unit.file, write, undefined, false, custom);
+  } finally {
+    unit.file.impliedNodeFormat = impliedNodeFormat;
+  }
   const output = text.replace(/\/\/# sourceMappingURL=.*\s*$/, '').replace(/^export \{\s*\};$/m, '');
   const lines = positionAt(unit.file.text, unit.prefix).line;
   const places = notes.places.map(({ offset, callee }: AwaitPlace) => {

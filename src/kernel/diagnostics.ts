@@ -12,8 +12,8 @@ export interface Diagnostic {
   file?: { path: string; text: string };
 }
 
-/** "Import assignment cannot be used when targeting ECMAScript modules": here it can. */
-const IMPORT_EQUALS_REQUIRE = 1202;
+/** "Import assignment (export assignment) cannot be used when targeting ECMAScript modules": here they can. */
+const ALLOWED: readonly number[] = [1202, 1203];
 
 /** Errors of a file of a program: those of its syntax, or else those of its types. */
 export function errorsOf(
@@ -24,7 +24,7 @@ export function errorsOf(
 ): ts.Diagnostic[] {
   const syntactic = program.getSyntacticDiagnostics(file, token);
   const found = syntactic.length > 0 ? syntactic : program.getSemanticDiagnostics(file, token);
-  return found.filter(({ category, code }) => category === compiler.DiagnosticCategory.Error && code !== IMPORT_EQUALS_REQUIRE);
+  return found.filter(({ category, code }) => category === compiler.DiagnosticCategory.Error && !ALLOWED.includes(code));
 }
 
 /** An error as the reader of `text` sees it. @param place maps an offset of the file to one of the text */

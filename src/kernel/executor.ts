@@ -1,6 +1,6 @@
 // The process that runs the cells, started by process.ts with pipes at EVENTS_FD, INTERRUPT_FD and ANSWER_FD.
 import { format } from 'node:util';
-import { setHost } from '../base/core/index.js';
+import { type MimeBundle, setHost } from '../base/core/index.js';
 import { Asking, type AskOptions } from './asking.js';
 import { CellRunner, tslabModule } from './cell.js';
 import { CellEnd } from './cell-end.js';
@@ -70,16 +70,29 @@ function execute(message: Extract<ToExecutor, { type: 'execute' }>): void {
   interrupts.putRight();
   repair.begin();
   latest = message.serial;
-  runner.run(message, (outcome: CellOutcome) => {
-    if (outcome.status === 'ok') {
-      if (outcome.result) outcome.result.data = output.limited(outcome.result.data);
-    } else if (outcome.interrupted) {
+  const reply = (value: CellOutcome) => output.send({ type: 'reply', id: message.id, value });
+  runner.run(message, outcome => {
+    if (outcome.status === 'error' && outcome.interrupted) {
       children.interrupt(message.serial);
       const tell = (text: string) => output.send({ type: 'stream', cell: message.serial, name: 'stderr', text });
       leftovers.watch(message.serial, () => latest !== message.serial, tell);
     }
-    output.send({ type: 'reply', id: message.id, value: outcome });
+    try {
+      reply(sendable(outcome));
+    } catch (error) {
+      // Whatever cannot be sent, the front end must learn that the cell is over.
+      reply({ status: 'error', interrupted: false, ...errorContent(error, sources) });
+    }
   });
+}
+
+/** An outcome whose bundles a front end can take. */
+function sendable(outcome: CellOutcome): CellOutcome {
+  if (outcome.status === 'ok') {
+    const expressions = Object.values(outcome.expressions) as { data?: MimeBundle }[];
+    for (const shown of [outcome.result, ...expressions]) if (shown?.data) shown.data = output.limited(shown.data);
+  }
+  return outcome;
 }
 
 function onMessage(message: ToExecutor): void {
@@ -117,6 +130,7 @@ function report(what: string): (error: unknown) => void {
 }
 
 output.capture();
+sources.stacks.install();
 // Node's would show the frames of the kernel, and the cell's as they were compiled.
 console.trace = (...args: unknown[]) => {
   const trace = new Error(format(...args));

@@ -2,13 +2,12 @@ import { createRequire } from 'node:module';
 import { PROTOCOL } from './wire.js';
 
 const require = createRequire(import.meta.url);
-const versionOf = (path: string, from: NodeJS.Require = require): string => (from(path) as { version: string }).version;
+const versionOf = (path: string): string => (require(path) as { version: string }).version;
 
 /** Content of a `kernel_info_reply`. Versions are read from package.json files: TypeScript itself is loaded by the executor only. */
 export function kernelInfo(): Record<string, unknown> {
   const version = versionOf('../../package.json');
-  const fromTslab = createRequire(require.resolve('tslab/package.json'));
-  const typescript = versionOf('@tslab/typescript-for-tslab/package.json', fromTslab);
+  const typescript = versionOf('typescript/package.json');
   return {
     status: 'ok',
     protocol_version: PROTOCOL,

@@ -163,11 +163,18 @@ export class Interrupts {
   inChild<T>(background: number[], wait: () => T): T {
     this.#helper.postMessage({ background } satisfies Background);
     Atomics.store(this.#shared, CHILD, 1);
+    const waited = () => {
+      try {
+        return wait();
+      } finally {
+        // Before the end of the section: whoever waits there to be stopped waits for no child.
+        Atomics.store(this.#shared, CHILD, 0);
+      }
+    };
     try {
       // A cell that starts child after child and swallows what this throws is held at the end of one.
-      return this.#interrupted ? this.shield(wait) : wait();
+      return this.#interrupted ? this.shield(waited) : waited();
     } finally {
-      Atomics.store(this.#shared, CHILD, 0);
       this.check();
     }
   }

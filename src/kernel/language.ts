@@ -9,6 +9,7 @@ import { type Compiler, loadCompiler } from './compiler.js';
 import { type Diagnostic, diagnosticOf, errorsOf } from './diagnostics.js';
 import { localFilesOf } from './local-imports.js';
 import { Names } from './names.js';
+import { type PathMap, projectPaths } from './project.js';
 import { NotebookService } from './service.js';
 
 /** Declarations of what every cell can call without an import. */
@@ -35,6 +36,8 @@ const DEEPEST = 12;
  */
 export class Language {
   readonly ts: Compiler;
+  /** What stands for local files beside their own paths. */
+  readonly paths: PathMap;
   readonly #token: ts.CancellationToken;
   readonly #files: NotebookService;
   readonly #names = new Names();
@@ -65,7 +68,8 @@ export class Language {
   constructor(folder: string = process.cwd(), cancelled: () => boolean = () => false) {
     this.ts = loadCompiler();
     this.#token = makeCancellable(this.ts, cancelled);
-    this.#files = new NotebookService(this.ts, folder, [GLOBALS]);
+    this.paths = projectPaths(this.ts, folder);
+    this.#files = new NotebookService(this.ts, folder, [GLOBALS], this.paths);
     this.#present = this.#files.path('__cell__.ts');
     this.#draft = this.#files.path('__cell_draft__.ts');
     for (const path of [this.#present, this.#draft]) this.#files.write(path, 'export {};');

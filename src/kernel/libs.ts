@@ -34,6 +34,15 @@ export function libraries(): string[] {
   return ['es2023', ...found].map(lib => `lib.${lib}.d.ts`);
 }
 
+/** Name of the library file that {@link webAssembly} makes, and of the one it is made from. */
+export const WEB_ASSEMBLY = { file: 'lib.webassembly.d.ts', from: 'lib.webworker.d.ts' } as const;
+
+/** The namespace `WebAssembly`, which neither ES libraries nor Node's types declare, out of a library for browsers. */
+export function webAssembly(library: string): string {
+  const found = /^declare namespace WebAssembly \{$.*?^\}$/ms.exec(library)?.[0] ?? '';
+  return found.replace('{', '{ type BufferSource = ArrayBufferView<ArrayBuffer> | ArrayBuffer;');
+}
+
 /** Syntax of ES2025; a text, since an older Node could not even read a file that holds it. */
 const MODIFIERS = '(?i:a)';
 

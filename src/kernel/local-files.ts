@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CompiledText } from './compiled.js';
+import { mapped, type PathMap } from './project.js';
 
 export type Namespace = Record<string, unknown>;
 
@@ -28,6 +29,8 @@ export interface LocalFilesOptions {
   nativeImport(path: string): Promise<Namespace>;
   /** Run a compiled module: `define` and `star` fill its namespace. */
   execute(text: CompiledText, loaded: Loaded): Promise<void>;
+  /** What stands for files beside their own paths. */
+  paths: PathMap;
   /** Exports of a CommonJS module in the form that imports see. */
   commonJs(exports: unknown): Namespace;
 }
@@ -57,23 +60,15 @@ export class LocalFiles {
     this.#options = options;
   }
 
-  /** The file an import names, completed as TypeScript does; undefined for packages and for what is not there. */
+  /** The file an import names; undefined for packages and for what is not there. */
   resolve(specifier: string, folder: string): string | undefined {
-    const path = specifier.startsWith('file:')
-      ? fileURLToPath(specifier)
-      : /^\.{0,2}\/|^\.{1,2}$/.test(specifier) || isAbsolute(specifier)
-        ? resolve(folder, specifier)
-        : undefined;
-    if (path === undefined || path.includes('/node_modules/')) return undefined;
-    const extension = extname(path);
-    const stem = path.slice(0, path.length - extension.length);
-    const candidates = [
-      ...(STANDS_FOR[extension] ?? []).map(each => stem + each),
-      path,
-      ...COMPLETIONS.map(each => path + each),
-      ...COMPLETIONS.map(each => join(path, `index${each}`)),
-    ];
-    return candidates.find(each => statSync(each, { throwIfNoEntry: false })?.isFile());
+    if (specifier.startsWith('file:')) return complete(fileURLToPath(specifier));
+    if (/^\.{0,2}\/|^\.{1,2}$/.test(specifier) || isAbsolute(specifier)) return complete(resolve(folder, specifier));
+    for (const path of mapped(this.#options.paths, specifier)) {
+      const found = complete(path);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   /** The exports of a file that was loaded before, for `require`. */
@@ -194,6 +189,20 @@ export class LocalFiles {
     const required = this.#require.cache[path]?.children.map(({ filename }) => filename) ?? [];
     return [...(this.#uses.get(path) ?? []), ...required.filter(each => !each.includes('/node_modules/'))];
   }
+}
+
+/** The file a path means, completed as TypeScript does. */
+function complete(path: string): string | undefined {
+  if (path.includes('/node_modules/')) return undefined;
+  const extension = extname(path);
+  const stem = path.slice(0, path.length - extension.length);
+  const candidates = [
+    ...(STANDS_FOR[extension] ?? []).map(each => stem + each),
+    path,
+    ...COMPLETIONS.map(each => path + each),
+    ...COMPLETIONS.map(each => join(path, `index${each}`)),
+  ];
+  return candidates.find(each => statSync(each, { throwIfNoEntry: false })?.isFile());
 }
 
 /** Whether loading `from` waits, through others, for `target`. */

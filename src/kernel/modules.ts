@@ -51,6 +51,7 @@ export class Modules {
       nativeImport: path => this.#native(dirname(path))(pathToFileURL(path).href),
       execute: (text, loaded) => this.#execute(text.output, loaded),
       commonJs: withDefault,
+      paths: language.paths,
     });
   }
 
@@ -59,13 +60,14 @@ export class Modules {
    * @param filename the file the code belongs to, under which its stack frames are found
    * @param folder where its imports start from
    */
-  helpers(filename: string, folder: string, importer?: Loaded): Omit<CodeHelpers, 'define' | 'star' | 'result'> {
+  helpers(filename: string, folder: string, importer?: Loaded): Omit<CodeHelpers, 'define' | 'star' | 'exportAll' | 'result'> {
     const { interrupts, sources } = this.#options;
     const note = (error: unknown, place: number) => sources.noteAwait(error, filename, place);
     const require = this.require(folder);
     return {
       import: specifier => this.#import(specifier, folder, importer, true),
       namespace: specifier => this.#import(specifier, folder, importer, false),
+      required: specifier => this.#required(specifier, folder, importer),
       dynamicImport: async specifier => this.#import(String(specifier), folder, undefined, false),
       await: (value, place) => {
         const waiting = interrupts.await(value);
@@ -101,7 +103,7 @@ export class Modules {
         const path = typeof specifier === 'string' ? this.#files.resolve(specifier, folder) : undefined;
         if (path === undefined || !/\.[cm]?tsx?$/.test(path)) return require(specifier);
         const loaded = this.#files.exportsOf(path);
-        if (loaded) return loaded;
+        if (loaded) return wholeOf(loaded);
         const problem = `require() cannot load TypeScript (${specifier})`;
         throw new Unavailable({
           problem,
@@ -124,6 +126,21 @@ export class Modules {
     const isWhole = Object.keys(exports).every(name => name in found);
     if (interop || !isWhole) return exports;
     return found;
+  }
+
+  /** What `require` gives, also of what only an import can load. */
+  async #required(specifier: string, folder: string, importer: Loaded | undefined): Promise<unknown> {
+    const path = this.#files.resolve(specifier, folder);
+    // Loaded anew where it has changed.
+    const loaded = path === undefined ? undefined : await this.#files.load(path, importer);
+    if (loaded && path?.endsWith('.json')) return loaded.default;
+    if (loaded && /\.[cm]?tsx?$/.test(path!)) return wholeOf(loaded);
+    try {
+      return this.require(folder)(path ?? specifier);
+    } catch (error) {
+      if (!/^ERR_REQUIRE_(ESM|ASYNC_MODULE)$/.test(String((error as { code?: unknown }).code))) throw error;
+      return loaded ?? this.#import(specifier, folder, importer, false);
+    }
   }
 
   /** Code was stopped by force, and maybe with it a module that was being loaded. */
@@ -196,15 +213,27 @@ export class Modules {
       for (const name of Object.keys(other))
         if (name !== 'default' && !(name in namespace)) define(name, () => (other as Namespace)[name]);
     };
+    const exportAll = (value: unknown) => {
+      define('default', () => value);
+      if (value !== null && (typeof value === 'object' || typeof value === 'function')) star(value);
+      Object.defineProperty(namespace, WHOLE, { value });
+    };
     await run(output, {
       exports: namespace,
       require: this.require(folder),
       filename: path,
       dirname: folder,
-      helpers: { ...this.helpers(path, folder, loaded), define, star, result() {} },
+      helpers: { ...this.helpers(path, folder, loaded), define, star, exportAll, result() {} },
       variables: namespace,
     });
   }
+}
+
+/** Under which a namespace keeps what its file exported with `export =`. */
+const WHOLE = Symbol('exports');
+
+function wholeOf(namespace: Namespace): unknown {
+  return WHOLE in namespace ? (namespace as Record<symbol, unknown>)[WHOLE] : namespace;
 }
 
 function withDefault(exports: unknown): Namespace {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { writeSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import type { MimeBundle } from '../base/core/index.js';
@@ -63,7 +64,7 @@ export class Output {
     this.#pieces.push(piece);
     this.#size += piece.length;
     // A synchronous loop never lets the timer fire, so the clock is asked here, too.
-    const now = performance.now();
+    const now = clock();
     const newWindow = now - this.#windowStart >= LATEST;
     if (newWindow) {
       this.#flood = this.#printed >= AT_ONCE && now - this.#windowStart < 2 * LATEST;
@@ -145,9 +146,12 @@ export class Output {
 }
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
+// A cell that replaces these (a test's clock does) must not silence itself.
+const { stringify } = JSON;
+const clock = performance.now.bind(performance);
 
 function write(event: FromExecutor): void {
-  const bytes = Buffer.from(`${JSON.stringify(event)}\n`);
+  const bytes = Buffer.from(`${stringify(event)}\n`);
   for (let done = 0; done < bytes.length; ) {
     try {
       done += writeSync(EVENTS_FD, bytes, done);

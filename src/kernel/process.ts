@@ -126,6 +126,8 @@ export class Executor {
     });
     // A process that could not be started has no end.
     child.on('error', () => child.pid === undefined && gone(null, null));
+    // Without its channel the process is of no use, and may go on for ever.
+    child.on('disconnect', () => setTimeout(() => child.kill('SIGKILL'), LAST_WORDS).unref());
     child.on('exit', (code, signal) => {
       allowance.lift();
       const end = () => gone(code, signal);
@@ -147,12 +149,14 @@ export class Executor {
   request(message: Request): Promise<unknown> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      if (!this.#child?.connected) {
+      if (!this.#child) {
         reject(new ExecutorDied({ code: null, signal: null, onPurpose: false, outOfMemory: false }));
         return;
       }
       const request = { ...message, id } as ToExecutor;
       this.#pending.set(id, { message: request, resolve, reject });
+      // The cells have closed the channel (process.disconnect): the end of the process, which comes, answers.
+      if (!this.#child.connected) return;
       this.#child.send(request, error => {
         // When the process has died meanwhile, its exit rejects the request with the reason.
         if (error && !this.#child) reject(error);

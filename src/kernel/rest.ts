@@ -30,8 +30,15 @@ export class Rest {
   ofBundle(data: MimeBundle): MimeBundle {
     const notes: string[] = [];
     const kept: MimeBundle = {};
-    for (const [mime, content] of Object.entries(data)) {
-      const text = typeof content === 'string' ? content : (JSON.stringify(content) ?? '');
+    for (const [mime, given] of Object.entries(data)) {
+      let found: Content | undefined;
+      try {
+        found = contentOf(mime, given);
+      } catch (error) {
+        notes.push(`${mime} cannot be shown: ${(error as Error).message}`);
+      }
+      if (!found) continue;
+      const { content, text } = found;
       if (text.length <= LARGEST_ENTRY) kept[mime] = content;
       else if (mime === 'text/plain') kept[mime] = this.ofText(text);
       else {
@@ -42,7 +49,7 @@ export class Rest {
         );
       }
     }
-    if (notes.length > 0) kept['text/plain'] = [...notes, kept['text/plain']].filter(Boolean).join('\n');
+    if (notes.length > 0) kept['text/plain'] = [...notes, kept['text/plain']].flat().filter(Boolean).join('\n');
     return kept;
   }
 
@@ -61,6 +68,42 @@ export class Rest {
       return `no file (${(error as Error).message}); print it in parts or write it to a file`;
     }
   }
+}
+
+/** A representation as a notebook may hold it, and as text. */
+interface Content {
+  content: unknown;
+  text: string;
+}
+
+/**
+ * Bytes become base64; whole numbers of any size become numbers, or texts where they would lose digits; what is neither text nor data
+ * becomes text. Throws where no JSON can be made; undefined where nothing is left.
+ */
+function contentOf(mime: string, given: unknown): Content | undefined {
+  if (given instanceof Uint8Array) {
+    const isText = /^text\/|[/+](json|xml)$/.test(mime);
+    const text = Buffer.from(given.buffer, given.byteOffset, given.byteLength).toString(isText ? 'utf8' : 'base64');
+    return { content: text, text };
+  }
+  const isLines = Array.isArray(given) && given.every(each => typeof each === 'string');
+  if (typeof given === 'string' || !(/[/+]json$/.test(mime) || isLines)) {
+    const text = String(given ?? '');
+    return given === undefined || given === null ? undefined : { content: text, text };
+  }
+  let content = given;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(given);
+  } catch {
+    text = JSON.stringify(given, (_, value: unknown) => (typeof value === 'bigint' ? plainNumber(value) : value));
+    content = JSON.parse(text);
+  }
+  return text === undefined ? undefined : { content, text };
+}
+
+function plainNumber(value: bigint): number | string {
+  return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
 }
 
 function ending(mime: string): string {

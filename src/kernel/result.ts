@@ -8,7 +8,8 @@ const DISPLAY = Symbol.for('Jupyter.display');
 /** A value as `execute_result` shows it: its own bundle, its view's, or Node's inspection without colours. */
 export async function render(value: unknown): Promise<MimeBundle> {
   const bundle = await ownBundle(value);
-  if (!bundle) return { 'text/plain': plain(value) };
+  // What is no bundle, whoever made it, says nothing about the value.
+  if (typeof bundle !== 'object' || bundle === null || Array.isArray(bundle)) return { 'text/plain': plain(value) };
   return 'text/plain' in bundle ? bundle : { ...bundle, 'text/plain': plain(value) };
 }
 

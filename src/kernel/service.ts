@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import type ts from 'typescript';
 import { Bundles } from './bundle.js';
 import type { Compiler } from './compiler.js';
-import { libraries, syntaxTarget } from './libs.js';
+import { libraries, syntaxTarget, WEB_ASSEMBLY, webAssembly } from './libs.js';
 import { ownTypes } from './own-package.js';
+import type { PathMap } from './project.js';
 
 /** A JSON file larger than this (bytes) is `any`: the type of a data set is worth no second of checking. */
 const LARGEST_JSON = 1 << 20;
@@ -21,11 +22,12 @@ export class NotebookService {
   readonly #compiler: Compiler;
   readonly #folder: string;
   readonly #virtual = new Map<string, { version: number; text: string; snapshot: ts.IScriptSnapshot }>();
-  readonly #snapshots = new Map<string, { version: string; snapshot: ts.IScriptSnapshot | undefined }>();
+  readonly #snapshots = new Map<string, { version: string; snapshot: ts.IScriptSnapshot }>();
   readonly #resolutions = new Map<string, ts.ResolvedModuleWithFailedLookupLocations>();
   /** Cells and local files with an import that led nowhere: it may lead somewhere the next time. */
   readonly #unresolved = new Set<string>();
   readonly #always: readonly string[];
+  readonly #paths: PathMap;
   readonly #bundles: Bundles;
   readonly #local = new Map<string, boolean>();
   #roots: string[] = [];
@@ -38,12 +40,18 @@ export class NotebookService {
   /**
    * @param folder the notebook's: relative imports and node_modules are found from there
    * @param always files that belong to every program
+   * @param paths what stands for files beside their own paths
    */
-  constructor(compiler: Compiler, folder: string, always: readonly string[] = []) {
+  constructor(compiler: Compiler, folder: string, always: readonly string[] = [], paths: PathMap = {}) {
+    this.#paths = paths;
     this.#always = always;
     this.#compiler = compiler;
     this.#folder = folder.replaceAll('\\', '/');
-    this.#bundles = new Bundles(path => compiler.sys.readFile(path));
+    this.#bundles = new Bundles(path =>
+      path.endsWith(WEB_ASSEMBLY.file)
+        ? webAssembly(compiler.sys.readFile(path.replace(WEB_ASSEMBLY.file, WEB_ASSEMBLY.from)) ?? '')
+        : compiler.sys.readFile(path),
+    );
     this.service = compiler.createLanguageService(this.#host(), this.#registry());
   }
 
@@ -119,7 +127,7 @@ export class NotebookService {
       lib: this.#libraries(),
       types: ['node'],
       typeRoots: typeRoots(this.#folder),
-      paths: ownTypes(this.#folder),
+      paths: { ...ownTypes(this.#folder), ...this.#paths },
       // Cells may leave types out, as in tslab: a notebook is where ideas begin.
       strict: false,
       skipLibCheck: true,
@@ -143,7 +151,7 @@ export class NotebookService {
     const folder = dirname(this.#compiler.getDefaultLibFilePath({})).replaceAll('\\', '/');
     const path = (name: string) => `${folder}/${name}`;
     const [first, ...more] = libraries();
-    this.#bundles.add(path(first!), folder, more.map(path));
+    this.#bundles.add(path(first!), folder, [...more, WEB_ASSEMBLY.file].map(path));
     return [first!, ...more.filter(name => !this.#bundles.has(path(name)))];
   }
 
@@ -207,7 +215,9 @@ export class NotebookService {
     if (known?.version === version) return known.snapshot;
     const text = this.#bundles.text(path) ?? this.#compiler.sys.readFile(path);
     const snapshot = text === undefined ? undefined : this.#compiler.ScriptSnapshot.fromString(text);
-    this.#snapshots.set(path, { version, snapshot });
+    // What cannot be read now (no permission, no descriptor left) may be readable the next time.
+    if (snapshot) this.#snapshots.set(path, { version, snapshot });
+    else this.#hasLocal = true;
     return snapshot;
   }
 

@@ -6,6 +6,7 @@ import { LINES_BEFORE } from './code.js';
 import type { CompiledText } from './compiled.js';
 import type { Diagnostic } from './diagnostics.js';
 import { alarm, bold, faint } from './inks.js';
+import { Stacks } from './stacks.js';
 
 const MAX_FRAMES = 12;
 const MAX_CAUSES = 4;
@@ -34,6 +35,8 @@ export class CellSources {
   #repeated = 0;
   /** The functions through whose awaits an error came: Node's own stack ends at the kernel's checkpoints. */
   readonly #waiters = new WeakMap<object, Waiter[]>();
+
+  readonly stacks: Stacks = new Stacks((...place) => this.printed(...place));
 
   /** @param folder the notebook's folder: file names in tracebacks are relative to it. */
   constructor(folder: string) {
@@ -79,6 +82,14 @@ export class CellSources {
     const known = this.#texts.get(file);
     const at = known?.text.trace(line - LINES_BEFORE - 1, column - 1);
     return known && at && { name: known.name, line: at.line + 1, column: at.character + 1, code: known.text.source };
+  }
+
+  /** What stands for a place in an error's printed stack; undefined for the kernel's own. */
+  printed(file: string, line: number, column: number): string | undefined {
+    if (file.startsWith(KERNEL) || file === 'node:vm' || this.isWrapper(file, line)) return undefined;
+    const at = this.locate(file, line, column);
+    if (!at) return this.has(file) ? undefined : `${file}:${line}:${column}`;
+    return `${at.name.startsWith('cell ') ? at.name : file}:${at.line}:${at.column}`;
   }
 
   /** Whether a file was compiled by the kernel. */
@@ -140,7 +151,11 @@ export function diagnosticContent(
 function describe(error: Error, cells: CellSources | undefined, depth = 0, seen: Set<unknown> = new Set()): string[] {
   seen.add(error);
   const message = `${alarm(nameOf(error))}: ${short(messageOf(error))}`;
-  const { excerptLines, frames } = readStack(String(error.stack ?? ''), waiters(error, cells), cells);
+  const { excerptLines, frames } = readStack(
+    cells?.stacks.rawOf(error) ?? String(error.stack ?? ''),
+    waiters(error, cells),
+    cells,
+  );
   const extra = (error as { code?: unknown }).code;
   const lines = [
     ...message.split('\n'),
@@ -178,7 +193,7 @@ function nameOf(error: Error): string {
 /** The message, with the names the cell wrote where V8 quotes what they were compiled to. */
 function messageOf(error: Error): string {
   return String(error.message).replace(
-    /\(0 , (?:__import\d+__|__notebook__)\.([\p{ID_Continue}$]+)\)|\b(?:__import\d+__|__notebook__)\.(?=[\p{ID_Start}$_])/gu,
+    /\(0 , (?:__import\d+__|__notebook__)\.([\p{ID_Continue}$]+)\)|(?<![\w/\\])(?:__import\d+__|__notebook__)\.(?=[\p{ID_Start}$_])/gu,
     '$1',
   );
 }

@@ -122,7 +122,7 @@ function beforeStage(
   const aliasConstant = (node: ts.ImportEqualsDeclaration): ts.Statement | undefined => {
     const { moduleReference, name } = node;
     if (compiler.isExternalModuleReference(moduleReference)) {
-      const value = factory.createCallExpression(factory.createIdentifier('require'), undefined, [moduleReference.expression]);
+      const value = factory.createAwaitExpression(helper('required', moduleReference.expression));
       return node.isTypeOnly ? undefined : compiler.setTextRange(constant(factory, name.text, value, node.modifiers), node);
     }
     const symbol = checker.getSymbolAtLocation(name);
@@ -147,6 +147,10 @@ function beforeStage(
     }
     if (compiler.isExportSpecifier(node) || compiler.isImportDeclaration(node)) return node;
     if (compiler.isImportEqualsDeclaration(node)) return aliasConstant(node) ?? node;
+    if (unit.kind === 'module' && compiler.isExportAssignment(node) && node.isExportEquals) {
+      const all = helper('exportAll', compiler.visitNode(node.expression, visit) as ts.Expression);
+      return compiler.setTextRange(factory.createExpressionStatement(all), node);
+    }
     if (compiler.isAwaitExpression(node)) {
       const value = compiler.visitNode(node.expression, visit) as ts.Expression;
       return factory.updateAwaitExpression(node, compiler.setTextRange(helper('await', value, place(node)), node.expression));

@@ -3,7 +3,7 @@
 import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { INTERRUPT_FD } from './channel.js';
 import { commandOf, descendants, mainThread } from './processes.js';
 import {
@@ -160,6 +160,8 @@ function terminate(): void {
 /** When the main thread waits for a child, the child is interrupted, as from a terminal. Who insists is heard. */
 function signalChild(): void {
   if (Atomics.load(shared, CHILD) === 0) return;
+  // Sent before the wait began; its turn in the event loop may not have come.
+  for (let sent = receiveMessageOnPort(parentPort!); sent; sent = receiveMessageOnPort(parentPort!)) learn(sent.message);
   const signal = (['SIGINT', 'SIGTERM'] as const)[insistence] ?? 'SIGKILL';
   for (const pid of descendants(process.pid, new Set(background))) {
     const program = `${pid} ${commandOf(pid)}`;
@@ -173,9 +175,11 @@ function signalChild(): void {
   }
 }
 
-parentPort!.on('message', (message: Background) => {
+function learn(message: Background): void {
   background = message.background;
-});
+}
+
+parentPort!.on('message', learn);
 
 const pipe = new Socket({ fd: INTERRUPT_FD, readable: true, writable: false });
 createInterface(pipe).on('line', line => {

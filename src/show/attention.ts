@@ -48,7 +48,7 @@ export function attention(data: AttentionData, options: AttentionOptions = {}): 
   const names = numbered(maps.map(map => label(map.name, 40)));
   // The number before each token tells equal tokens apart, and keeps their order.
   const named = (tokens: readonly string[], count: number) =>
-    tokens.slice(0, count).map((token, i) => `${i} ${label(visible(token).replace('\n', ''), 14)}`);
+    tokens.slice(0, count).map((token, i) => `${i} ${label(visible(String(token)).replace('\n', ''), 14)}`);
   const [queryNames, keyNames] = [named(data.tokens, rows), named(keys, columns)];
   const values = maps.flatMap(({ weights }, m) =>
     queryNames.flatMap((query, i) =>
@@ -59,6 +59,7 @@ export function attention(data: AttentionData, options: AttentionOptions = {}): 
       }),
     ),
   );
+  const most = fullColour(values.reduce((largest, { weight }) => Math.max(largest, weight), 0));
   const alt = describe(data, keys, maps.length, { rows, columns });
   const size = Math.max(9, Math.min(26, Math.floor(520 / Math.max(1, columns))));
   const axis = { labelPadding: 4, domain: false, ticks: false, labelFontSize: Math.min(11, size) };
@@ -96,7 +97,7 @@ export function attention(data: AttentionData, options: AttentionOptions = {}): 
               field: 'weight',
               type: 'quantitative',
               // From no colour at all to full blue: so it reads the same on white and on black.
-              scale: { domain: [0, 1], range: ['rgba(31,132,196,0)', 'rgba(31,132,196,1)'] },
+              scale: { domain: [0, most], range: ['rgba(31,132,196,0)', 'rgba(31,132,196,1)'] },
               legend: {
                 title: 'attention weight',
                 orient: 'right',
@@ -104,7 +105,7 @@ export function attention(data: AttentionData, options: AttentionOptions = {}): 
                 gradientLength: Math.max(60, Math.min(140, size * rows)),
                 gradientStrokeColor: PALETTE.gray,
                 gradientStrokeWidth: 0.5,
-                values: [0, 0.5, 1],
+                values: [0, most / 2, most],
               },
             },
             stroke: { condition: { param: 'looking', empty: false, value: PALETTE.vermillion }, value: null },
@@ -122,7 +123,8 @@ export function attention(data: AttentionData, options: AttentionOptions = {}): 
   });
 }
 
-function check({ tokens, keys, maps }: AttentionData): void {
+function check(data: AttentionData): void {
+  const { tokens, keys, maps } = data ?? {};
   const shaped =
     Array.isArray(tokens) &&
     Array.isArray(maps) &&
@@ -141,6 +143,11 @@ function check({ tokens, keys, maps }: AttentionData): void {
       maps: maps?.map?.(map => [map?.weights?.length, map?.weights?.[0]?.length]),
     }),
   });
+}
+
+/** The weight that has the full colour: 1, or among many tokens, where each gets little, a round number that none exceeds. */
+function fullColour(largest: number): number {
+  return [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].find(weight => largest > 0 && largest <= weight) ?? 1;
 }
 
 /** A weight as it is drawn: from 0 to 1; what is no number weighs nothing. */
@@ -162,7 +169,7 @@ function numbered(names: readonly string[]): string[] {
 function describe(data: AttentionData, keys: readonly string[], shown: number, cells: { rows: number; columns: number }): string {
   const { tokens, maps } = data;
   if (maps.length === 0 || tokens.length === 0) return 'No attention weights.';
-  const said = (token: string) => `“${label(visible(token).replace('\n', ''), 20)}”`;
+  const said = (token: string) => `“${label(visible(String(token)).replace('\n', ''), 20)}”`;
   const first = maps[0]!.weights;
   const sums = keys.map((_, j) => first.reduce((sum, row) => sum + shareOf(row[j]), 0));
   const most = sums.reduce((best, sum, j) => (sum > sums[best]! ? j : best), 0);

@@ -6,17 +6,47 @@ import { label } from './theme.js';
  * has three hundred digits. Both label expressions are constants of ours: nothing of the data is read as an expression.
  */
 export function numberAxis(values: Iterable<number>, axis: Record<string, unknown> = {}): Record<string, unknown> {
-  let most = 0;
-  for (const value of values) if (drawable(value)) most = Math.max(most, Math.abs(value));
-  const format = most === 0 ? '~g' : most < 1e-3 || most >= 1e15 ? '~e' : most >= 1e4 ? '~s' : '~g';
-  return { labelExpr: `datum.value === 0 ? '0' : format(datum.value, '${format}')`, tickCount: 5, ...axis };
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) if (drawable(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const most = low <= high ? Math.max(-low, high) : 0;
+  // Of values that differ in a late digit alone six digits would all read the same.
+  const late = low < high && high - low < 1e-4 * most ? '.12' : '';
+  const format = most === 0 ? '~g' : most < 1e-3 || most >= 1e15 ? `${late}~e` : late ? ',.12~g' : most >= 1e4 ? '~s' : '~g';
+  // Beside thousands stand, on a logarithmic axis, parts of one: 0.01 and not 10m.
+  const written =
+    format === '~s' ? "format(datum.value, abs(datum.value) < 1 ? '~g' : '~s')" : `format(datum.value, '${format}')`;
+  return { labelExpr: `datum.value === 0 ? '0' : ${written}`, tickCount: 5, ...axis };
 }
 
-/** A logarithmic axis that labels 1, 2 and 5 of every decade; vega would label every tick, over one another. */
+/**
+ * A logarithmic axis with ticks at 1, 2 and 5 of every decade, or at fewer where there are many decades: vega would draw a line for each
+ * of 1 to 9. Within one decade it chooses well.
+ */
 export function logAxis(values: Iterable<number>, axis: Record<string, unknown> = {}): Record<string, unknown> {
-  const { labelExpr } = numberAxis(values) as { labelExpr: string };
-  const digit = 'round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))';
-  return { tickCount: 6, ...axis, labelExpr: `indexof([1, 2, 5], ${digit}) >= 0 ? (${labelExpr}) : ''` };
+  const all = [...values];
+  const { tickCount, ...given } = { ...numberAxis(all), tickCount: 6, ...axis };
+  const ticks = logTicks(all, 2 + Number(tickCount));
+  // Of values that are given vega would leave some out to come near a count.
+  return ticks.length >= 2 ? { ...given, values: ticks, labelOverlap: false } : { ...given, tickCount };
+}
+
+/** Round numbers between the least value and the largest, at most so many. */
+function logTicks(values: readonly number[], most: number): number[] {
+  let [low, high] = [Number.POSITIVE_INFINITY, 0];
+  for (const value of values) if (drawable(value, true)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  if (!(low < high)) return [];
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const ticks = (digits: readonly number[], every: number) =>
+    Array.from({ length: last - first + 1 }, (_, i) => first + i)
+      .filter(decade => decade % every === 0)
+      .flatMap(decade => digits.map(digit => Number(`${digit}e${decade}`)))
+      .filter(tick => tick >= low && tick <= high);
+  const denser = [ticks([1, 2, 5], 1), ticks([1, 5], 1)].find(found => found.length <= most);
+  if (denser) return denser;
+  for (let every = 1; ; every++) {
+    const found = ticks([1], every);
+    if (found.length <= most) return found;
+  }
 }
 
 /** An axis of optimizer steps, or of whatever else is counted along a run. */
@@ -26,10 +56,11 @@ export function stepAxis(shown: boolean, title = 'optimizer step'): Record<strin
 
 /**
  * Ticks at whole numbers only, labelled in a d3 format of ours. Early vega-lite 5 (JupyterLab's 5.6) and 6 heed `tickMinStep`; late
- * 5 drops it, and sets it itself where the format is `d`, which the label expression then takes the place of.
+ * 5 drops it, and sets it itself where the format is `d`, which the label expression then takes the place of. On an axis whose ends follow
+ * a brush none does: there what stands between whole numbers has no label.
  */
 export function wholeTicks(format: ',' | '~s' = ','): Record<string, unknown> {
-  return { tickMinStep: 1, format: 'd', labelExpr: `format(datum.value, '${format}')` };
+  return { tickMinStep: 1, format: 'd', labelExpr: `datum.value % 1 === 0 ? format(datum.value, '${format}') : ''` };
 }
 
 /**
@@ -52,6 +83,13 @@ export function numberScale(values: Iterable<number>, options: { log?: boolean; 
   }
   const margin = low === high ? Math.abs(low) / 10 || 1 : room * (high - low);
   return { ...shape, domain: [low - margin, high + margin] };
+}
+
+/** The ends of an axis of shares: 0 and 1, or farther where a value lies beyond, as a difference or a bound of an interval may. */
+export function shareEnds(values: Iterable<number>): [number, number] {
+  let [low, high] = [0, 1];
+  for (const value of values) if (drawable(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return [low, high];
 }
 
 /** Numbers larger than this, and positive ones smaller than its inverse, leave no room for the arithmetic of an axis. */

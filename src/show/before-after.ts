@@ -1,6 +1,8 @@
+import { drawable, numberAxis, shareEnds } from './axes.js';
+import { objects } from './check.js';
 import { type Figure, figure } from './figure.js';
 import { htmlTable, textTable } from './table.js';
-import { cut, escapeHtml, formatNumber, oneLine, printable, round6 } from './text.js';
+import { cut, escapeHtml, formatNumber, oneLine, printable, round6, textWidth } from './text.js';
 import { label, PALETTE, spec, WRITTEN } from './theme.js';
 
 /** One measure before and after. */
@@ -16,8 +18,9 @@ export interface BeforeAfterRow {
 
 /** Measures before and after an intervention: a dumbbell chart (each unit on its own axis) and the same as a table. */
 export function beforeAfter(input: { rows: readonly BeforeAfterRow[]; title?: string }): Figure {
+  const given = objects(input?.rows, "{ rows: [{ label: 'accuracy', before: 0.1, after: 0.7 }] }");
   const title = input.title ?? 'Before and after';
-  const rows = input.rows.map(row => ({ ...row, label: label(row.label, 48), ...judge(row) }));
+  const rows = given.map(row => ({ ...row, label: label(row.label, 48), ...judge(row) }));
   const alt = rows.length === 0 ? 'Nothing measured.' : rows.map(sentence).join(' ');
   const names = ['measure', 'before', 'after', 'change', ''];
   const numeric = [false, true, true, true, false];
@@ -59,21 +62,29 @@ function dumbbell(row: Judged, rows: readonly Judged[], index: number) {
   const peers = rows
     .filter(r => r.unit === row.unit)
     .flatMap(r => [r.before, r.after])
-    .filter(Number.isFinite);
-  const domain = row.unit === 'share' ? [0, 1] : [Math.min(0, ...peers), Math.max(0, ...peers) || 1];
+    .filter(value => drawable(value));
+  const domain = row.unit === 'share' ? shareEnds(peers) : ends(peers);
   // One axis serves the rows above it that share it: only its grid lines run through them.
   const below = rows[index + 1];
   const shared = below !== undefined && below.unit === row.unit && axisTitle(below) === axisTitle(row);
   const axis = shared
     ? { title: null, labels: false, ticks: false, domain: false }
-    : { title: axisTitle(row), ...(row.unit === 'share' ? { format: '.0%' } : {}) };
+    : row.unit === 'share'
+      ? { title: axisTitle(row), format: '.0%' }
+      : numberAxis(peers, { title: axisTitle(row) });
   const x = {
     type: 'quantitative',
     scale: { domain, nice: row.unit !== 'share' },
     axis: { ...axis, tickCount: 5 },
   };
-  const y = { field: 'label', type: 'nominal', axis: { title: null, labelFontSize: 12, labelPadding: 58 } };
-  const [before, after] = [row.before, row.after].map(v => (Number.isFinite(v) ? round6(v) : null));
+  // Left of the plot stands what is written beside a dumbbell that begins at its edge.
+  const widest = rows.reduce((most, r) => Math.max(most, ...[r.before, r.after].map(v => textWidth(bare(v, r.unit), 12))), 0);
+  const y = {
+    field: 'label',
+    type: 'nominal',
+    axis: { title: null, labelFontSize: 12, labelPadding: Math.max(58, widest + 24) },
+  };
+  const [before, after] = [row.before, row.after].map(v => (drawable(v) ? round6(v) : null));
   const both = before !== null && after !== null;
   const points = [
     { label: row.label, x: before, text: bare(row.before, row.unit), state: 'before' },
@@ -123,6 +134,12 @@ function dumbbell(row: Judged, rows: readonly Judged[], index: number) {
   };
 }
 
+/** An axis of values with 0 on it. */
+function ends(values: readonly number[]): [number, number] {
+  const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [0, 0]);
+  return low === high ? [0, 1] : [low, high];
+}
+
 function axisTitle(row: Judged): string | null {
   const unit = row.unit && row.unit !== 'share' ? label(row.unit, 30) : '';
   const way = row.better ? `${row.better} is better` : '';
@@ -147,6 +164,10 @@ function change(row: Judged): string {
 }
 
 function sentence(row: Judged): string {
-  const course = `${row.label} goes from ${value(row.before, row.unit)} to ${value(row.after, row.unit)}`;
+  const measured = (x: number) => typeof x === 'number' && !Number.isNaN(x);
+  const said = (x: number) => (measured(x) ? value(x, row.unit) : 'not measured');
+  const course = [row.before, row.after].every(measured)
+    ? `${row.label} goes from ${said(row.before)} to ${said(row.after)}`
+    : `${row.label}: ${said(row.before)} before, ${said(row.after)} after`;
   return `${course}${row.verdict === '' ? '' : ` (${row.verdict})`}.`;
 }

@@ -1,3 +1,4 @@
+import { objects } from './check.js';
 import { type Figure, figure } from './figure.js';
 import { htmlTable, textTable } from './table.js';
 import { cut, escapeHtml, formatNumber, oneLine, printable } from './text.js';
@@ -40,6 +41,7 @@ const ALPHA = 0.05;
  * found, and what follows: a difference, none that can be told, or too few seeds to say.
  */
 export function comparison(data: ComparisonData): Figure {
+  objects(data?.rows, 'what evaluate.compare gives: { rows: [{ measure, seeds, a, b, difference, low, high, p, holm, mde }] }');
   const { rows, warning, fewest = 5, title = 'Differences b − a' } = data;
   const verdict = (row: ComparisonRow) => {
     if (row.seeds < fewest) return row.seeds === 1 ? 'one seed' : 'too few seeds';
@@ -48,11 +50,12 @@ export function comparison(data: ComparisonData): Figure {
   };
   // What follows stands beside what was measured: in a narrow place the rest is scrolled.
   const names = ['measure', '', 'seeds', 'a', 'b', 'difference', '95 % interval', 'p', 'p (Holm)', 'detectable'];
-  const number = (value: number) => (Number.isNaN(value) ? '–' : formatNumber(Number(value.toPrecision(3))));
-  const chance = (p: number) => (Number.isNaN(p) ? '–' : p < 0.001 ? '< 0.001' : p.toFixed(3));
+  const missing = (value: number) => typeof value !== 'number' || Number.isNaN(value);
+  const number = (value: number) => (missing(value) ? '–' : formatNumber(Number(value.toPrecision(3))));
+  const chance = (p: number) => (missing(p) ? '–' : p < 0.001 ? '< 0.001' : p.toFixed(3));
   const signed = (value: number) => `${value > 0 ? '+' : ''}${number(value)}`;
   const cells = rows.map(row => [
-    oneLine(cut(row.measure, 80)),
+    oneLine(cut(String(row.measure), 80)),
     verdict(row),
     String(row.seeds),
     number(row.a),

@@ -1,6 +1,6 @@
 import { BadInput, quote } from '../base/core/index.js';
 import { type Figure, figure } from './figure.js';
-import { cut, escapeHtml, oneLine, printable } from './text.js';
+import { cut, escapeHtml, formatCell, oneLine, printable } from './text.js';
 import { htmlVars } from './theme.js';
 
 /** One message as it is shown; rows' messages are such. */
@@ -34,7 +34,7 @@ const MANY = 200;
 /** A conversation, message by message, each with who says it. Texts are escaped: nothing in them is HTML or Markdown. */
 export function conversation(source: ConversationData | readonly ConversationMessage[]): Figure {
   const data = isMessages(source) ? { messages: source } : source;
-  const { messages, note, title } = data;
+  const { messages, note, title } = data ?? {};
   const good = (message: Partial<ConversationMessage> | null): message is ConversationMessage =>
     typeof message?.role === 'string' && (typeof message.content === 'string' || Array.isArray(message.content));
   if (!Array.isArray(messages) || !messages.every(good))
@@ -84,12 +84,11 @@ const textOf = ({ content }: ConversationMessage): string =>
 /** The parts of a message in their order, with what each is. */
 function partsOf(message: ConversationMessage): { kind: 'thinking' | 'content' | 'input' | 'call'; text: string }[] {
   const calls = Array.isArray(message.toolCalls) ? message.toolCalls : [];
-  const argumentsOf = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
   return [
     ...(typeof message.thinking === 'string' ? [{ kind: 'thinking' as const, text: message.thinking }] : []),
     ...(textOf(message) !== '' || calls.length === 0 ? [{ kind: 'content' as const, text: textOf(message) }] : []),
     ...(typeof message.input === 'string' && message.input !== '' ? [{ kind: 'input' as const, text: message.input }] : []),
-    ...calls.map(call => ({ kind: 'call' as const, text: `${call?.name}(${argumentsOf(call?.arguments)})` })),
+    ...calls.map(call => ({ kind: 'call' as const, text: `${call?.name}(${formatCell(call?.arguments)})` })),
   ];
 }
 

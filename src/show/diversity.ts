@@ -1,4 +1,5 @@
 import { drawable, leftOut, legendFilter, logAxis, numberAxis, numberScale } from './axes.js';
+import { objects } from './check.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { textTable } from './table.js';
@@ -52,6 +53,7 @@ const LINES = 12;
 
 /** How a measure moves with the number of tasks or rows (on a logarithmic axis), or with another setting, with intervals. A click in the legend picks a line. */
 export function diversity(curves: readonly DiversityCurve[], options: DiversityOptions = {}): Figure {
+  objects(curves, "[{ name: 'method', points: [{ n: 8, value: 0.5 }] }]", curve => Array.isArray(curve.points));
   const {
     title = 'Diversity',
     count = 'training tasks',
@@ -64,7 +66,7 @@ export function diversity(curves: readonly DiversityCurve[], options: DiversityO
   const say = (value: number) => said(round6(value), options.share === true);
   let lost = 0;
   const cleaned = curves.map((curve, i) => {
-    const points = curve.points.filter(point => drawable(point.n, log) && drawable(point.value)).sort((a, b) => a.n - b.n);
+    const points = curve.points.filter(point => drawable(point?.n, log) && drawable(point.value)).sort((a, b) => a.n - b.n);
     lost += curve.points.length - points.length;
     return { name: names[i]!, points };
   });

@@ -1,5 +1,6 @@
 import { BadInput, quote } from '../base/core/index.js';
 import { drawable, leftOut } from './axes.js';
+import { objects } from './check.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { type HeatCell, heatMap } from './heat.js';
@@ -37,6 +38,7 @@ const OUTSIDE = 'outside';
  */
 export function drift(rows: readonly DriftRow[], options: DriftOptions = {}): Figure {
   const { title = 'Drift of the weights', measure = 'relative change' } = options;
+  objects(rows, "[{ name: 'model.layers.0.self_attn.q_proj.weight', drift: 0.01 }]");
   const log = options.log ?? spans(rows.map(row => row.drift));
   const places = new Map<string, { layer: number; matrix: string; drift: number; name: string }>();
   let lost = 0;
@@ -130,7 +132,9 @@ function placeOf(name: string): { layer: number; matrix: string } {
 
 function short(value: number): string {
   if (value === 0) return '0';
-  return value < 1e-3 || value >= 1e3 ? value.toExponential(0).replace('e+', 'e') : `${Number(value.toPrecision(2))}`;
+  const size = Math.abs(value);
+  const digits = size < 1e-3 || size >= 1e3 ? size.toExponential(0).replace('e+', 'e') : `${Number(size.toPrecision(2))}`;
+  return value < 0 ? `−${digits}` : digits;
 }
 
 function spans(values: readonly number[]): boolean {

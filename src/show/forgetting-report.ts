@@ -1,5 +1,5 @@
 import { BadInput, quote } from '../base/core/index.js';
-import { drawable } from './axes.js';
+import { drawable, numberAxis } from './axes.js';
 import { type BeforeAfterRow, beforeAfter } from './before-after.js';
 import { drift } from './drift.js';
 import { type Figure, figure, type VegaLiteSpec } from './figure.js';
@@ -124,7 +124,10 @@ function divergence(rows: NonNullable<ForgettingReportData['kl']>): Figure {
   const x = {
     field: 'kl',
     type: 'quantitative',
-    axis: { title: 'KL from the base (nats per token)', tickCount: 5 },
+    axis: numberAxis(
+      values.map(row => row.kl),
+      { title: 'KL from the base (nats per token)' },
+    ),
     scale: { zero: true },
   };
   const alt = values.map(row => `${row.on}: ${row.text}`).join(', ');

@@ -1,6 +1,8 @@
 import { BadInput, quote } from '../base/core/index.js';
+import { objects } from './check.js';
 import { type Figure, figure } from './figure.js';
 import type { Sample } from './samples.js';
+import { worded } from './samples-filter.js';
 import { cut, escapeHtml, formatNumber, oneLine, printable } from './text.js';
 import { htmlVars } from './theme.js';
 import { type DiffPart, wordDiff } from './word-diff.js';
@@ -22,8 +24,9 @@ const TEXT = 4000;
  *
  * @throws BadInput for a sample without `before`.
  */
-export function generations(items: readonly Sample[], options: GenerationsOptions = {}): Figure {
+export function generations(given: readonly Sample[], options: GenerationsOptions = {}): Figure {
   const { title = 'Before and after', limit = 12 } = options;
+  const items = objects(given, '[{ prompt, before, after }]').map(worded);
   items.forEach((item, index) => {
     if (typeof item?.before === 'string' && typeof (item.after ?? item.got) === 'string') return;
     throw new BadInput({

@@ -1,3 +1,4 @@
+import { textWidth } from './text.js';
 import { label, PALETTE } from './theme.js';
 
 /** A cell of a heat map: its place by the texts of its row and column, its value, and the text written into it. */
@@ -83,6 +84,8 @@ export function heatMap(cells: readonly HeatCell[], options: HeatOptions): Recor
               title: label(options.valueTitle, 40),
               orient: 'right',
               direction: 'vertical',
+              // The title of the columns is centred below them, and may be wider than they are.
+              offset: Math.max(18, (textWidth(options.columnTitle ?? '', 12) - width * columns.length) / 2 + 12),
               gradientLength: Math.max(60, Math.min(160, height * rows.length)),
               format: options.format,
               tickCount: 4,

@@ -1,4 +1,5 @@
-import { drawable, wholeTicks } from './axes.js';
+import { drawable, numberAxis, wholeTicks } from './axes.js';
+import { numbers } from './check.js';
 import { type Figure, figure } from './figure.js';
 import { formatNumber, round6 } from './text.js';
 import { label, PALETTE, spec } from './theme.js';
@@ -16,6 +17,7 @@ export interface HistogramOptions {
 /** How often values of each size occur. Values that are not finite are left out and counted in the description. */
 export function histogram(values: ArrayLike<number>, options: HistogramOptions = {}): Figure {
   const { title = 'Distribution', label: name = 'value', count = 'count', bins = 30 } = options;
+  numbers(values, 'an array of numbers');
   const finite = Float64Array.from(Array.from(values).filter(value => drawable(value))).sort();
   const lost = values.length - finite.length;
   const counted = binned(finite, bins);
@@ -32,7 +34,10 @@ export function histogram(values: ArrayLike<number>, options: HistogramOptions =
     type: 'quantitative',
     bin: { binned: true },
     ...empty,
-    axis: { title: label(name), grid: false, tickCount: 10 },
+    axis: numberAxis(
+      counted.flatMap(({ from, to }) => [from, to]),
+      { title: label(name), grid: false, tickCount: 10 },
+    ),
   };
   const chart = spec({
     title,
@@ -87,5 +92,7 @@ export function binned(sorted: Float64Array, bins: number): { from: number; to: 
   const start = Math.floor(low / step);
   const counts = new Array<number>(Math.floor(sorted.at(-1)! / step) - start + 1).fill(0);
   for (const value of sorted) counts[Math.floor(value / step) - start]! += 1;
-  return counts.map((count, i) => ({ from: round6((start + i) * step), to: round6((start + i + 1) * step), count }));
+  // Of values far from 0 the edges differ in a late digit; the last one of all is noise.
+  const edge = (i: number) => Number(((start + i) * step).toPrecision(15));
+  return counts.map((count, i) => ({ from: edge(i), to: edge(i + 1), count }));
 }

@@ -125,20 +125,24 @@ export interface DisplayOptions {
 
 /**
  * Show anything: in a notebook as its MIME bundle (our kernel, Deno, tslab), in a terminal as text, with colours where it
- * has them. A display that fails says so on stderr and never stops the work that wanted to show something.
+ * has them. A display that fails says so on stderr, shows the value as text, and never stops the work that wanted to show something.
  */
 export async function display(value: unknown, options: DisplayOptions = {}): Promise<void> {
   try {
     const spot = newSpot();
-    if (spot) await spot.show((await bundleOf(value)) ?? { 'text/plain': asText(value) });
+    if (spot) await spot.show((await bundleOf(value).catch(complain)) ?? { 'text/plain': asText(value) });
     else await inTerminal(value, options);
   } catch (error) {
-    process.stderr.write(`display failed: ${error instanceof Error ? error.message : String(error)}\n`);
+    complain(error);
   }
 }
 
+function complain(error: unknown): undefined {
+  process.stderr.write(`display failed: ${error instanceof Error ? error.message : String(error)}\n`);
+}
+
 async function inTerminal(value: unknown, options: DisplayOptions): Promise<void> {
-  const figure = await figureFor(value);
+  const figure = await figureFor(value).catch(complain);
   process.stdout.write(`${isTokenView(value) && process.stdout.isTTY ? tokensAnsi(value) : (figure?.text ?? asText(value))}\n`);
   if (options.html && figure) {
     await writeFileAtomic(options.html, await page([figure], figure.title === undefined ? {} : { title: figure.title }));

@@ -1,4 +1,5 @@
-import { drawable, leftOut, numberAxis, numberScale } from './axes.js';
+import { drawable, leftOut, numberAxis, numberScale, shareEnds } from './axes.js';
+import { objects } from './check.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { textTable } from './table.js';
@@ -37,10 +38,11 @@ const MOST = 60;
  * models. `evaluate.baselines`, `sensitivity`, `choices` and `preferences` show themselves so.
  */
 export function intervals(data: IntervalsData): Figure {
+  objects(data?.rows, "{ rows: [{ label: 'tuned', value: 0.7, low: 0.6, high: 0.8 }] }");
   const { title = 'Values and intervals', unit, axis, reference, notes = [] } = data;
   const rows = data.rows.slice(0, MOST);
   const names = uniqueLabels(rows.map(row => label(row.label, 48)));
-  const written = (value: number | undefined) => (value === undefined ? '' : said(value, unit));
+  const written = (value: number | null | undefined) => (typeof value === 'number' ? said(value, unit) : '');
   const range = ({ low, high }: IntervalRow) =>
     Number.isFinite(low) && Number.isFinite(high) ? `${said(low!, unit)} to ${said(high!, unit)}` : '';
   const sentences = rows.flatMap((row, i) =>
@@ -49,15 +51,19 @@ export function intervals(data: IntervalsData): Figure {
   const more = data.rows.length > rows.length ? ` ${data.rows.length - rows.length} more are not shown.` : '';
   const missing = leftOut(rows.length - sentences.length, 'row');
   const alt = `${sentences.slice(0, 8).join(' ') || 'No values.'}${sentences.length > 8 ? ' …' : ''}${more}${missing}`;
-  const values = rows
-    .map((row, i) => ({
-      name: names[i]!,
-      value: round6(row.value),
-      ...(drawable(row.low) && drawable(row.high) ? { low: round6(row.low!), high: round6(row.high!) } : {}),
-      text: written(row.value),
-      kind: row.strong ? 'strong' : 'plain',
-    }))
-    .filter(row => drawable(row.value));
+  const values = rows.flatMap(({ value, low, high, strong }, i) =>
+    drawable(value)
+      ? [
+          {
+            name: names[i]!,
+            value: round6(value),
+            ...(drawable(low) && drawable(high) ? { low: round6(low), high: round6(high) } : {}),
+            text: written(value),
+            kind: strong ? 'strong' : 'plain',
+          },
+        ]
+      : [],
+  );
   const lines = notes.map(note => label(note, 300));
   return figure({
     kind: 'intervals',
@@ -92,12 +98,12 @@ function layers(
   { unit, axis, reference }: Pick<IntervalsData, 'unit' | 'axis' | 'reference'>,
 ): Record<string, unknown>[] {
   const ends = values.flatMap(row => [row.value, row.low ?? row.value, row.high ?? row.value]);
-  if (reference !== undefined) ends.push(reference);
+  if (drawable(reference)) ends.push(reference);
   const ranged = values.some(row => row.low !== undefined);
   const named = { title: axis === undefined ? (ranged ? 'value and 95 % interval' : null) : label(axis, 60) };
   const x =
     unit === 'share'
-      ? { type: 'quantitative', scale: { domain: [0, 1] }, axis: { ...named, tickCount: 5, format: '.0%' } }
+      ? { type: 'quantitative', scale: { domain: shareEnds(ends) }, axis: { ...named, tickCount: 5, format: '.0%' } }
       : { type: 'quantitative', scale: numberScale(ends, { room: 0.04 }), axis: numberAxis(ends, named) };
   const y = { field: 'name', type: 'nominal', sort: null, axis: { title: null, labelFontSize: 12, labelPadding: 10 } };
   const color = {
@@ -107,7 +113,7 @@ function layers(
     legend: null,
   };
   return [
-    ...(reference !== undefined && drawable(reference)
+    ...(drawable(reference)
       ? [
           {
             data: { values: [{ at: round6(reference) }] },

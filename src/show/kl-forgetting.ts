@@ -1,5 +1,6 @@
 import { polynomialFit, spearman } from '../base/core/index.js';
 import { drawable, leftOut, legendFilter, logAxis, numberAxis, numberScale } from './axes.js';
+import { objects } from './check.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { textTable } from './table.js';
@@ -41,6 +42,7 @@ export interface KlForgettingOptions {
  */
 export function klForgetting(points: readonly KlPoint[], options: KlForgettingOptions = {}): Figure {
   const { title = 'Divergence and forgetting', forgotten = 'forgotten', join = true, width = 480, height = 300 } = options;
+  objects(points, "[{ run: 'full', kl: 0.3, forgotten: 0.1 }]");
   const log = options.log ?? spansDecades(points.map(point => point.kl));
   const usable = points.filter(point => drawable(point.kl, log) && drawable(point.forgotten));
   const given = [...new Set(usable.map(point => point.run ?? ''))];

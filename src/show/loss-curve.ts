@@ -1,5 +1,6 @@
 import { BadInput, quote } from '../base/core/index.js';
-import { drawable, stepAxis, touch } from './axes.js';
+import { drawable, logAxis, numberAxis, numberScale, stepAxis, touch } from './axes.js';
+import { objects } from './check.js';
 import { type Figure, figure } from './figure.js';
 import { lttb, smoothed } from './series.js';
 import { formatNumber, round6, sparkline } from './text.js';
@@ -73,6 +74,7 @@ export function lossCurve(history: LossHistory, options: LossCurveOptions = {}):
   const alt = describe(steps, means, evals, lost);
   const names = [EACH, ...(drawMeans ? [SMOOTH] : []), ...(evals.length > 0 ? [HELD_OUT] : [])];
   const ends = [steps[0] ?? 0, Math.max(options.total ?? 0, steps.at(-1) ?? 1, ...evals.map(p => p.step))];
+  const drawn = [...values.flatMap(({ loss, smooth = loss }) => [loss, smooth]), ...evals.map(p => p.loss)];
   const x = (shown: boolean) => ({
     field: 'step',
     type: 'quantitative',
@@ -82,9 +84,8 @@ export function lossCurve(history: LossHistory, options: LossCurveOptions = {}):
   const y = (field: string) => ({
     field,
     type: 'quantitative',
-    // Vega cannot make an axis of nothing.
-    scale: steps.length + evals.length === 0 ? { domain: [0, 1] } : log ? { type: 'log', nice: false } : { zero: false },
-    axis: { title: 'loss (nats per token)', tickCount: 6 },
+    scale: numberScale(drawn, { log }),
+    axis: (log ? logAxis : numberAxis)(drawn, { title: 'loss (nats per token)', tickCount: 6 }),
   });
   // Each layer is one series; its name is written into its rows, since the schema knows no scale beside a constant.
   const named = (name: string) => [{ calculate: `'${name}'`, as: 'series' }];
@@ -183,6 +184,7 @@ function describe(steps: number[], means: number[], evals: { step: number; loss:
 /** A history by column, as plain arrays. @throws BadInput where it has no losses */
 export function columns(history: LossHistory): { step: number[]; loss: number[]; learningRate?: number[] } {
   if (isRows(history)) {
+    objects(history, '[{ step: 1, loss: 3.2 }]');
     const rates = history.map(row => row.learningRate ?? Number.NaN);
     return {
       step: history.map((row, i) => row.step ?? i + 1),

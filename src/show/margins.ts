@@ -1,4 +1,5 @@
 import { drawable, leftOut, legendFilter, numberAxis } from './axes.js';
+import { numbers, objects } from './check.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { binned } from './histogram.js';
@@ -129,8 +130,10 @@ export function margins(given: ArrayLike<number> | readonly MarginSeries[], opti
 }
 
 function seriesOf(given: ArrayLike<number> | readonly MarginSeries[]): readonly MarginSeries[] {
-  const first: unknown = given[0];
-  if (first !== null && typeof first === 'object') return given as readonly MarginSeries[];
+  const expected = "numbers, or [{ name: 'tuned', margins: [0.3, -0.1] }]";
+  const first: unknown = numbers(given as ArrayLike<number>, expected)[0];
+  if (first !== null && typeof first === 'object')
+    return objects(given as readonly MarginSeries[], expected, ({ margins }) => typeof margins?.length === 'number');
   return [{ name: 'margin', margins: given as ArrayLike<number> }];
 }
 

@@ -36,7 +36,7 @@ const TOKENS = 'share of trained tokens';
 
 /** What a mixture is made of: for each source the share asked and the share got, and how often its rows are repeated. */
 export function mixture(report: MixtureSource, options: MixtureOptions = {}): Figure {
-  if (!Array.isArray(report?.lines)) {
+  if (!Array.isArray(report?.lines) || report.lines.some(line => line === null || typeof line !== 'object')) {
     throw new BadInput({
       problem: 'a mixture figure needs the report of a mixture',
       expected: 'rows.report of data.mix',

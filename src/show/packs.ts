@@ -1,3 +1,4 @@
+import { objects } from './check.js';
 import { type Figure, figure } from './figure.js';
 import { label, PALETTE, spec } from './theme.js';
 
@@ -23,6 +24,11 @@ export interface PacksOptions {
 /** Packed rows as bars: one bar a pack, one stretch a row, and what is left empty. */
 export function packs(source: PacksSource, options: PacksOptions = {}): Figure {
   const { title = 'Rows in packs', limit = 24 } = options;
+  objects(
+    source?.rows,
+    'what tokens.pack(rows, { length }) gives',
+    pack => typeof pack.segmentIds?.length === 'number' && Array.isArray(pack.rows),
+  );
   const sizes = source.rows.map(pack => segmentSizes(pack.segmentIds));
   const filled = sizes.map(size => size.reduce((a, b) => a + b, 0));
   const length = options.length ?? filled.reduce((a, b) => Math.max(a, b), 0);

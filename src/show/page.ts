@@ -54,17 +54,19 @@ const PAGE_CSS =
   htmlVars(':root') +
   ':root{color-scheme:light dark}*{box-sizing:border-box}' +
   'body{margin:0;background:var(--tb-paper);color:var(--tb-ink);font:16px/1.55 Inter,system-ui,"Segoe UI",Roboto,sans-serif}' +
-  'main{max-width:880px;margin:0 auto;padding:32px 20px 80px}section{margin:0 0 32px}' +
+  'main{max-width:880px;margin:0 auto;padding:32px 20px 80px;overflow-wrap:break-word}section{margin:0 0 32px}' +
   'h1{font-size:28px;line-height:1.2;margin:0 0 24px}h2{font-size:21px;margin:36px 0 10px}h3{font-size:17px;margin:28px 0 8px}' +
   'a{color:var(--tb-onink)}p{margin:0 0 12px}blockquote{margin:0 0 12px;padding:0 0 0 14px;border-left:3px solid var(--tb-line);color:var(--tb-soft)}' +
   'code,pre{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}' +
   'p code,li code{background:var(--tb-wash);padding:1px 4px;border-radius:3px}' +
   'pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0 0 12px}' +
+  '.tb-math{font-family:"STIX Two Math","Cambria Math","Latin Modern Math",Georgia,serif;font-size:1em;background:none!important}' +
   'table{border-collapse:collapse}th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--tb-line);vertical-align:top}' +
   '.tb-chart-menus{font-size:13px;color:var(--tb-soft)}.tb-chart-menus select,.tb-chart-menus input{font:inherit;color:var(--tb-ink);background:var(--tb-paper);border:1px solid var(--tb-line);border-radius:4px;margin-right:8px}' +
   '.tb-tip{position:fixed;z-index:9;max-width:min(420px,90vw);padding:6px 9px;border-radius:5px;background:var(--tb-tip);color:var(--tb-tipink);font-size:12px;line-height:1.5;overflow-wrap:anywhere;unicode-bidi:plaintext;pointer-events:none;box-shadow:0 2px 8px #0005}' +
-  // A font wider than the one that was measured must not be cut at the picture's edge.
-  '.tb-chart{overflow-x:auto;margin:6px 0}.tb-chart svg{max-width:100%;height:auto;display:block;overflow:visible}img{max-width:100%;height:auto}' +
+  // A font wider than the one that was measured must not be cut at the picture's edge. On a narrow screen a chart is scrolled rather than
+  // made so small that nobody can read it.
+  '.tb-chart{overflow-x:auto;margin:6px 0}.tb-chart svg{max-width:max(100%,540px);height:auto;display:block;overflow:visible}img{max-width:100%;height:auto}' +
   // In a page both schemes are the browser's choice, so a picture on white paper gets its paper with it.
   'img.tb-picture{background:#fff;border-radius:4px}' +
   '.tb-cell{margin:0 0 20px}.tb-in{background:var(--tb-wash);border-left:3px solid var(--tb-on);border-radius:0 5px 5px 0;padding:10px 14px;margin:0 0 8px}' +

@@ -2,7 +2,7 @@ import { drawable, legendFilter, logAxis, numberAxis, numberScale, stepAxis, tou
 import { uniqueLabels } from './counts.js';
 import { lttb } from './series.js';
 import { round6 } from './text.js';
-import { label, PALETTE } from './theme.js';
+import { label, PALETTE, SERIES_COLOURS } from './theme.js';
 
 /** One line of a panel. Values that cannot be drawn are left out. */
 export interface Series {
@@ -35,7 +35,6 @@ export interface PanelsOptions {
   axis?: string;
 }
 
-const COLOURS = [PALETTE.blue, PALETTE.vermillion, PALETTE.green, PALETTE.purple, PALETTE.orange, PALETTE.sky];
 const DASHES: readonly number[][] = [
   [1, 0],
   [7, 3],
@@ -105,7 +104,7 @@ function lines(panel: Panel, place: number, maxPoints: number, x: object): objec
   const filter = legendFilter(touch(`shown${place}`), 'series');
   const many = names.length > 1;
   let coloured = 0;
-  const range = panel.series.map(line => (line.faint ? PALETTE.gray : COLOURS[coloured++ % COLOURS.length]!));
+  const range = panel.series.map(line => (line.faint ? PALETTE.gray : SERIES_COLOURS[coloured++ % SERIES_COLOURS.length]!));
   const legend = many ? { title: null, columns: Math.max(1, Math.floor(76 / longest(names))), symbolSize: 300 } : null;
   const scaled = (values: readonly unknown[]) => ({
     field: 'series',
@@ -246,7 +245,7 @@ function reach(ends: readonly number[], x: object): object {
   return { data: { values: ends.map(step => ({ step })) }, mark: { type: 'rule', opacity: 0 }, encoding: { x } };
 }
 
-/** The first step of all and the last, or the last that is planned. */
+/** The first step of all and the last, or the last that is planned, with a little room. */
 function endsOf(panels: readonly Panel[], total = 0): [number, number] {
   let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const { series, log } of panels)
@@ -258,7 +257,9 @@ function endsOf(panels: readonly Panel[], total = 0): [number, number] {
       }
   if (first > last) return [0, Math.max(1, total)];
   last = Math.max(last, total);
-  return [first, last > first ? last : first + 1];
+  // Points of the first and the last step stand whole; a single step stands in the middle.
+  const room = first === last ? 1 : 0.012 * (last - first);
+  return [first - room, last + room];
 }
 
 function longest(names: readonly string[]): number {

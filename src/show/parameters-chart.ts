@@ -1,3 +1,4 @@
+import { numberAxis } from './axes.js';
 import type { VegaLiteSpec } from './figure.js';
 import type { Configuration } from './parameters-facts.js';
 import { formatNumber, round6 } from './text.js';
@@ -46,7 +47,14 @@ export function chart(title: string, alt: string, lines: readonly Line[], unit: 
       text: percent(line.trainable / line.parameters),
     }));
   const low = 10 ** Math.floor(Math.log10(shares.reduce((least, line) => Math.min(least, line.share), 0.01)));
-  const x = { field: 'size', type: 'quantitative', axis: { title: unit.name, tickCount: 5 } };
+  const sizes = totals.map(({ size }) => size);
+  const x = {
+    field: 'size',
+    type: 'quantitative',
+    // Vega cannot make an axis of nothing.
+    ...(sizes.some(size => size > 0) ? {} : { scale: { domain: [0, 1] } }),
+    axis: numberAxis(sizes, { title: unit.name }),
+  };
   const share = {
     field: 'share',
     type: 'quantitative',

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { BadInput, Unavailable } from '../base/core/index.js';
 import { withoutTouch } from './axes.js';
 import type { Figure, VegaLiteSpec } from './figure.js';
+import { textWidth } from './text.js';
 import { type Theme, themeConfig } from './theme.js';
 
 /** How a chart is rendered to a picture. */
@@ -83,12 +84,26 @@ export async function renderPng(chart: Figure | VegaLiteSpec, options: PngOption
     });
   const svg = await renderSvg(chart, options);
   const { Resvg } = await import('@resvg/resvg-js');
-  const picture = new Resvg(svg, {
+  const picture = new Resvg(linesApart(svg), {
     font: { fontFiles: [FONT_FILE], loadSystemFonts: !COVERED.test(svg), defaultFontFamily: 'Inter', sansSerifFamily: 'Inter' },
     fitTo: options.width ? { mode: 'width', value: options.width } : { mode: 'zoom', value: options.scale ?? 2 },
     logLevel: 'off',
   });
   return picture.render().asPng();
+}
+
+/** Lines of one text as texts of their own: resvg orders the letters of all lines together where one is written from right to left. */
+export function linesApart(svg: string): string {
+  return svg.replace(/<text([^>]*)>((?:<tspan[^>]*>[^<]*<\/tspan>){2,})<\/text>/g, (_, given: string, lines: string) => {
+    const transform = / transform="[^"]*"/.exec(given)?.[0] ?? '';
+    const look = given.replace(transform, '');
+    let y = 0;
+    const each = [...lines.matchAll(/<tspan([^>]*)>([^<]*)<\/tspan>/g)].map(([, place, text]) => {
+      y += Number(/ dy="([\d.]+)"/.exec(place!)?.[1] ?? 0);
+      return `<text${look} y="${y}">${text}</text>`;
+    });
+    return `<g${transform}>${each.join('')}</g>`;
+  });
 }
 
 /** The Vega spec of a Vega-Lite spec in the colours of a theme; vega-lite's warnings go to `onWarning`. */
@@ -129,15 +144,8 @@ function loadVega(): Promise<Loaded> {
     // Without a canvas vega guesses 0.8 em a character, which pushes legends and titles apart; Inter's mean is nearer 0.55.
     const metrics = (vega as unknown as { textMetrics?: { width(item: { fontSize?: number }, text: unknown): number } })
       .textMetrics;
-    if (metrics) metrics.width = (item, text) => estimateWidth(String(text ?? ''), item.fontSize ?? 11);
+    if (metrics) metrics.width = (item, text) => textWidth(String(text ?? ''), item.fontSize ?? 11);
     return { vega, expressions: interpreter(vega) };
   });
   return loaded;
-}
-
-function estimateWidth(text: string, fontSize: number): number {
-  let ems = 0;
-  for (const c of text)
-    ems += /[ilj.,:;'|! ]/.test(c) ? 0.29 : /[mwMW—…]/.test(c) ? 0.88 : /[A-Z0-9+−=]/.test(c) ? 0.65 : c < '\u2500' ? 0.57 : 1;
-  return ems * fontSize;
 }

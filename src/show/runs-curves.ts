@@ -1,4 +1,5 @@
 import { BadInput, quote, viewOf } from '../base/core/index.js';
+import { drawable } from './axes.js';
 import { columns, type LossHistory } from './loss-curve.js';
 import { smoothed } from './series.js';
 import { label } from './theme.js';
@@ -38,7 +39,7 @@ export function curvesOf(
   const span = options.smooth === false ? 1 : (options.smooth ?? (longest < 20 ? 1 : Math.max(5, longest / 20)));
   return all.map(({ history, evaluations = [] }, i) => {
     const { step, loss, learningRate } = columns(history);
-    const usable = (value: number | undefined) => Number.isFinite(value) && (!options.log || value! > 0);
+    const usable = (value: number | undefined) => drawable(value, options.log);
     const keep = step.map((_, k) => k).filter(k => Number.isFinite(step[k]) && usable(loss[k]));
     const losses = keep.map(k => loss[k]!);
     return {

@@ -1,10 +1,11 @@
-import { stepAxis, touch } from './axes.js';
+import { drawable, logAxis, numberAxis, numberScale, stepAxis, touch } from './axes.js';
+import { objects } from './check.js';
 import { type Figure, figure } from './figure.js';
 import type { LossHistory } from './loss-curve.js';
 import { type Curve, curvesOf, type RunCurves } from './runs-curves.js';
 import { lttb } from './series.js';
 import { formatNumber, pad, round6, sparkline } from './text.js';
-import { label, PALETTE, spec } from './theme.js';
+import { label, SERIES_COLOURS, spec } from './theme.js';
 
 export type { RunCurves } from './runs-curves.js';
 
@@ -34,7 +35,6 @@ export interface RunsOptions {
   height?: number;
 }
 
-const COLOURS = [PALETTE.blue, PALETTE.vermillion, PALETTE.green, PALETTE.purple, PALETTE.orange, PALETTE.sky];
 /** Lines differ in their dashes too: for whoever does not see the colours, and beyond the sixth run. */
 const DASHES: readonly number[][] = [
   [1, 0],
@@ -53,6 +53,7 @@ const LEGEND = 'shownRun';
 export function runs(given: RunsSource, options: RunsOptions = {}): Figure {
   const { title = 'Training runs', metric = 'heldOut', log = false, width = 560, height = 260, maxPoints = 400 } = options;
   const { smooth, names } = options;
+  objects(given, '[run, run]: runs, recorded runs, or { name, history, evaluations }');
   const curves = curvesOf(given, { metric, log, ...(smooth !== undefined && { smooth }), ...(names && { names }) });
   const together = metric === 'heldOut' || metric.startsWith('heldOut/');
   const evaluated = curves.some(({ evaluations }) => evaluations.length > 0);
@@ -67,19 +68,23 @@ export function runs(given: RunsSource, options: RunsOptions = {}): Figure {
     scale: { domain: [first, last], nice: false },
     axis: stepAxis(place === panels),
   });
-  const y = (field: string, axis: object, logarithmic = false) => ({
+  const y = (field: string, values: readonly number[], axis: Record<string, unknown>, logarithmic = false) => ({
     field,
     type: 'quantitative',
-    scale: logarithmic ? { type: 'log', nice: false } : { zero: false },
-    axis,
+    scale: numberScale(values, { log: logarithmic }),
+    axis: (logarithmic ? logAxis : numberAxis)(values, axis),
   });
+  const found = curves.flatMap(({ evaluations }) => evaluations.map(({ value }) => value));
+  const losses = [...curves.flatMap(({ mean }) => lowAndHigh(mean)), ...(together ? found : [])];
   const lossAxis = { title: 'loss (nats per token)', tickCount: 6 };
+  const loss = y('loss', losses, lossAxis, log);
   const shown = appearance(curves.map(({ name }) => name));
-  const points = (logarithmic: boolean, axis: object) => ({
+  const singles = curves.filter(({ mean }) => mean.length === 1);
+  const points = (scaled: object) => ({
     data: { values: evaluationValues(curves) },
     // The points are what was measured; the lines say which belong together.
     mark: { type: 'line', strokeWidth: 1.2, strokeOpacity: 0.5, point: { size: 45, filled: true }, tooltip: true },
-    encoding: { ...shown, y: y('evaluation', axis, logarithmic) },
+    encoding: { ...shown, y: { ...scaled, field: 'evaluation' } },
   });
   const upper = {
     width,
@@ -90,17 +95,27 @@ export function runs(given: RunsSource, options: RunsOptions = {}): Figure {
       {
         params: [{ name: LEGEND, select: { type: 'point', fields: ['run'] }, bind: 'legend' }],
         mark: { type: 'line', strokeWidth: 2.2 },
-        encoding: { ...shown, y: y('loss', lossAxis, log) },
+        encoding: { ...shown, y: loss },
       },
-      hover(y('loss', lossAxis, log)),
-      ...(evaluated && together ? [points(log, lossAxis)] : []),
+      // Of one step there is no line.
+      ...(singles.length > 0
+        ? [
+            {
+              data: { values: lossValues(singles, 1) },
+              mark: { type: 'point', filled: true, size: 60, tooltip: true },
+              encoding: { ...shown, y: loss },
+            },
+          ]
+        : []),
+      hover(loss),
+      ...(evaluated && together ? [points(loss)] : []),
     ],
   };
   const middle = {
     width,
     height: 110,
     encoding: { x: x(2) },
-    layer: [points(false, { title: label(metric, 24), tickCount: 4 })],
+    layer: [points(y('evaluation', found, { title: label(metric, 24), tickCount: 4 }))],
   };
   const lower = {
     width,
@@ -110,11 +125,11 @@ export function runs(given: RunsSource, options: RunsOptions = {}): Figure {
     encoding: {
       ...shown,
       x: x(panels),
-      y: y('rate', {
-        title: 'learning rate',
-        tickCount: 2,
-        labelExpr: "datum.value === 0 ? '0' : format(datum.value, '~e')",
-      }),
+      y: y(
+        'rate',
+        curves.flatMap(({ rate = [] }) => lowAndHigh(rate)),
+        { title: 'learning rate', tickCount: 2, labelExpr: "datum.value === 0 ? '0' : format(datum.value, '~e')" },
+      ),
     },
   };
   const parts = [upper, ...(evaluated && !together ? [middle] : []), ...(rates ? [lower] : [])];
@@ -135,12 +150,12 @@ function appearance(names: string[]) {
   // Long enough for dashes to be seen.
   const legend = names.length > 1 ? { title: null, columns, symbolSize: 500 } : null;
   return {
-    color: { field: 'run', type: 'nominal', scale: scale(COLOURS), legend },
+    color: { field: 'run', type: 'nominal', scale: scale(SERIES_COLOURS), legend },
     // After six runs the colours come again, with other dashes.
     strokeDash: {
       field: 'run',
       type: 'nominal',
-      scale: { domain: names, range: names.map((_, i) => DASHES[(i + Math.floor(i / COLOURS.length)) % DASHES.length]!) },
+      scale: { domain: names, range: names.map((_, i) => DASHES[(i + Math.floor(i / SERIES_COLOURS.length)) % DASHES.length]!) },
       legend,
     },
     opacity: { condition: { param: LEGEND, value: 1 }, value: 0.12 },
@@ -198,6 +213,17 @@ function rateValues(curves: readonly Curve[], limit: number): object[] {
 
 function ratesDiffer(curves: readonly Curve[]): boolean {
   return new Set(curves.map(({ rate, step }) => JSON.stringify(rate && lttb(step, rate, 50).map(i => rate[i])))).size > 1;
+}
+
+/** The least and the largest number that can be drawn. */
+function lowAndHigh(values: readonly number[]): number[] {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (!drawable(value)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return low <= high ? [low, high] : [];
 }
 
 function begins({ step, evaluations }: Curve): number[] {

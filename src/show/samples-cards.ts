@@ -82,6 +82,7 @@ function marked(parts: readonly DiffPart[], leave: DiffPart['kind'], mark: strin
 
 function metricsLine(metrics: Readonly<Record<string, number>>): string {
   return Object.entries(metrics)
+    .filter(([, value]) => typeof value === 'number')
     .slice(0, 12)
     .map(([name, value]) => `${oneLine(short(name, 30))} ${formatNumber(Number(value.toPrecision(3)))}`)
     .join(', ');

@@ -1,5 +1,6 @@
 import { BadInput, nearest, quote } from '../base/core/index.js';
 import type { Sample } from './samples.js';
+import { formatCell } from './text.js';
 
 /** Which samples are shown. */
 export interface SampleFilter {
@@ -22,6 +23,20 @@ export interface SamplePage<S extends Sample> {
   passing: number;
   page: number;
   pages: number;
+}
+
+const TEXTS = ['prompt', 'expected', 'before', 'after', 'got', 'task', 'why', 'supervision'];
+
+/** A sample whose texts are texts, as those of other tools' files need not be: 4 is "4", null is not there. */
+export function worded<S extends object>(item: S): S {
+  const odd = Object.entries(item).filter(([key, value]) => (TEXTS.includes(key) ? typeof value !== 'string' : value === null));
+  if (odd.length === 0) return item;
+  return {
+    ...item,
+    ...Object.fromEntries(
+      odd.map(([key, value]) => [key, value === null || value === undefined ? undefined : formatCell(value)]),
+    ),
+  };
 }
 
 /** Tasks of the samples, in the order they first occur. */

@@ -1,7 +1,7 @@
 import { BadInput, quote, viewOf } from '../base/core/index.js';
 import { type Figure, figure } from './figure.js';
 import { CARDS_CSS, type CardSample, cardsHtml, cardsText } from './samples-cards.js';
-import { pageOf, type SampleFilter } from './samples-filter.js';
+import { pageOf, type SampleFilter, worded } from './samples-filter.js';
 import { htmlTable, textTable } from './table.js';
 import { cut, escapeHtml, oneLine, printable } from './text.js';
 
@@ -61,7 +61,7 @@ export function scoredSource(source: unknown): ScoredSource {
   const data = viewOf(source)?.data ?? source;
   const found = Array.isArray(data) ? { samples: data } : (data as Partial<ScoredSource> | null);
   if (Array.isArray(found?.samples) && found.samples.every(item => typeof item === 'object' && item !== null))
-    return found as ScoredSource;
+    return { ...(found as ScoredSource), samples: found.samples.map(worded) };
   throw new BadInput({
     problem: 'there are no samples to show',
     expected: 'what evaluate.score gave, or a list of { prompt, expected, got }',

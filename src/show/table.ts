@@ -20,6 +20,10 @@ export interface TableOptions {
 
 /** Characters shown of one cell at most. */
 const CELL = 300;
+/** Columns shown at most, unless they are named; the rest is counted. */
+const COLUMNS = 100;
+/** Width of the text form, in terminal columns: a line that wraps is no line of a table. */
+const TEXT_WIDTH = 200;
 /** Terminal columns of one cell at most. */
 const TEXT_CELL = 48;
 
@@ -27,26 +31,40 @@ const TEXT_CELL = 48;
 export function table(source: TableSource, options: TableOptions = {}): Figure {
   const { title, limit = 50 } = options;
   const all = grid(source, limit);
-  const picked = options.columns ?? all.columns;
-  const columns = picked.map(name => ({ name, at: all.columns.indexOf(name) })).filter(c => c.at >= 0);
+  // Columns of a data frame may share a name, so all of them are taken by their place.
+  const columns = options.columns
+    ? options.columns.map(name => ({ name, at: all.columns.indexOf(name) })).filter(c => c.at >= 0)
+    : all.columns.slice(0, COLUMNS).map((name, at) => ({ name, at }));
   const rows = all.rows.map(row => columns.map(c => row[c.at]));
   const names = columns.map(c => c.name);
   const numeric = names.map(
     (_, i) => rows.some(r => typeof r[i] === 'number') && rows.every(r => r[i] == null || typeof r[i] === 'number'),
   );
   const more = all.total - rows.length;
-  const size = `${all.total.toLocaleString('en-US')} row${all.total === 1 ? '' : 's'} × ${names.length} column${names.length === 1 ? '' : 's'}`;
-  const note = more > 0 ? `${size}; the first ${rows.length} are shown` : size;
+  const width = options.columns ? names.length : all.columns.length;
+  const size = `${all.total.toLocaleString('en-US')} row${all.total === 1 ? '' : 's'} × ${width.toLocaleString('en-US')} column${width === 1 ? '' : 's'}`;
+  const said = (shown: number) => {
+    const parts = [...(more > 0 ? [`the first ${rows.length}`] : []), ...(shown < width ? [`the first ${shown} columns`] : [])];
+    return parts.length > 0 ? `${size}; ${parts.join(' and ')} are shown` : size;
+  };
 
   const cells = rows.map(row =>
     row.map(value => ({ html: escapeHtml(printable(cut(formatCell(value), CELL))), text: cell(value) })),
   );
-  const html = htmlTable({ title, note, names, cells: cells.map(r => r.map(c => c.html)), numeric });
+  const html = htmlTable({ title, note: said(names.length), names, cells: cells.map(r => r.map(c => c.html)), numeric });
+  const texts = cells.map(r => r.map(c => c.text));
+  const fitting = columnsWithin(names, texts);
   return figure({
     kind: 'table',
     ...(title === undefined ? {} : { title }),
     html,
-    text: textTable({ title, note, names, cells: cells.map(r => r.map(c => c.text)), numeric }),
+    text: textTable({
+      title,
+      note: said(fitting),
+      names: names.slice(0, fitting),
+      cells: texts.map(r => r.slice(0, fitting)),
+      numeric,
+    }),
     alt: `Table of ${size}: ${names
       .slice(0, 12)
       .map(n => cut(oneLine(n), 40))
@@ -66,6 +84,20 @@ function clip(line: string, width: number): string {
     out += c;
   }
   return `${out}…`;
+}
+
+/** How many columns of a text table fit into its width, one at least. */
+function columnsWithin(names: readonly string[], cells: readonly (readonly string[])[]): number {
+  let used = 0;
+  for (const [i, name] of names.entries()) {
+    const wide = cells.reduce(
+      (most, row) => Math.max(most, displayWidth(row[i] ?? '')),
+      displayWidth(clip(oneLine(name), TEXT_CELL)),
+    );
+    used += wide + (i > 0 ? 2 : 0);
+    if (used > TEXT_WIDTH && i > 0) return i;
+  }
+  return names.length;
 }
 
 /** A word that may be broken anywhere, lest it make its column too wide; in a narrow place others would be broken, too. */
@@ -129,7 +161,7 @@ export const TABLE_CSS: string =
   // Two classes: JupyterLab's own style of tables (right-aligned, striped) must not win.
   '.tb-figure.tb-table th,.tb-figure.tb-table td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border:0;border-bottom:1px solid var(--tb-line);' +
   'white-space:pre-wrap;overflow-wrap:break-word;min-width:3em;max-width:32em;background:none}.tb-figure.tb-table tbody tr{background:none}' +
-  '.tb-figure.tb-table td.tb-long{overflow-wrap:anywhere}.tb-figure.tb-table td.tb-num{white-space:nowrap}' +
+  '.tb-figure.tb-table td.tb-long{overflow-wrap:anywhere;min-width:12em}.tb-figure.tb-table td.tb-num{white-space:nowrap}' +
   '.tb-figure.tb-table td:first-child{min-width:6em}' +
   '.tb-figure.tb-table thead th{color:var(--tb-soft);font-weight:600;border-bottom:2px solid var(--tb-line);overflow-wrap:normal}' +
   '.tb-figure.tb-table .tb-num{text-align:right;font-variant-numeric:tabular-nums}' +
@@ -147,14 +179,14 @@ interface Grid {
 
 function grid(source: TableSource, limit: number): Grid {
   if (Array.isArray(source)) return fromRows(source as readonly object[], limit);
-  const shape = source as { columnNames?: unknown; columns?: unknown; data?: unknown; values?: unknown };
+  const shape = (source ?? {}) as { columnNames?: unknown; columns?: unknown; data?: unknown; values?: unknown };
   if (typeof shape.columnNames === 'function') {
     const arquero = source as { columnNames(): string[]; numRows(): number; objects(options: { limit: number }): object[] };
     const columns = arquero.columnNames();
     const rows = arquero.objects({ limit }).map(row => columns.map(c => (row as Record<string, unknown>)[c]));
     return { columns, rows, total: arquero.numRows() };
   }
-  const data = Array.isArray(shape.data) ? shape.data : shape.values;
+  const data = Array.isArray(shape.values) ? shape.values : shape.data;
   if (Array.isArray(shape.columns) && Array.isArray(data)) {
     return {
       columns: shape.columns.map(String),

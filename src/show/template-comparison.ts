@@ -1,5 +1,6 @@
 import { BadInput, quote } from '../base/core/index.js';
 import { drawable, numberAxis } from './axes.js';
+import { objects } from './check.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { textTable } from './table.js';
@@ -43,6 +44,7 @@ const OVERHEAD = 'template';
  */
 export function templateComparison(lines: readonly TemplateLine[], options: TemplateComparisonOptions = {}): Figure {
   const { title = 'Templates compared', measure = 'held-out accuracy', top = 30 } = options;
+  objects(lines, "[{ name: 'chatml', tokens: 120, trained: 40 }]");
   lines.forEach(check);
   const each = Math.max(1, options.conversations ?? 1);
   const shown = lines.slice(0, top);
@@ -98,7 +100,7 @@ export function templateComparison(lines: readonly TemplateLine[], options: Temp
           color: {
             field: 'kind',
             type: 'nominal',
-            scale: { domain: kinds, range: [PALETTE.blue, PALETTE.sky, PALETTE.gray].slice(0, kinds.length) },
+            scale: { domain: kinds, range: [PALETTE.blue, PALETTE.gray, PALETTE.purple].slice(0, kinds.length) },
             legend: { title: null, symbolType: 'square', symbolStrokeWidth: 0 },
           },
         },

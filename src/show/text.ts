@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** Text from data or models, made fit to be shown: escaped, printable, never longer than a reader reads. */
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
@@ -52,7 +54,8 @@ function wellFormedEnd(text: string): string {
 
 /** Up to four significant digits, without trailing zeros; very small and large numbers in exponent form. */
 export function formatNumber(value: number): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '−∞';
+  if (!Number.isFinite(value))
+    return value === Number.POSITIVE_INFINITY ? '∞' : value === Number.NEGATIVE_INFINITY ? '−∞' : 'NaN';
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1e15) return sign(value, size.toLocaleString('en-US'));
   if (size !== 0 && (size < 1e-3 || size >= 1e7))
@@ -79,7 +82,8 @@ export function formatCell(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    return Object.prototype.toString.call(value);
+    // A circle, a BigInt within, a getter that throws: as far as can be seen.
+    return inspect(value, { depth: 2, breakLength: Number.POSITIVE_INFINITY });
   }
 }
 
@@ -90,6 +94,14 @@ export function displayWidth(line: string): number {
   let width = 0;
   for (const c of line) width += WIDE.test(c) ? 2 : /\p{Mn}/u.test(c) ? 0 : 1;
   return width;
+}
+
+/** Pixels that a line in the font of the charts is wide, about. */
+export function textWidth(line: string, fontSize: number): number {
+  let ems = 0;
+  for (const c of line)
+    ems += /[ilj.,:;'|! ]/.test(c) ? 0.29 : /[mwMW—…]/.test(c) ? 0.88 : /[A-Z0-9+−=]/.test(c) ? 0.65 : c < '\u2500' ? 0.57 : 1;
+  return ems * fontSize;
 }
 
 /** Padded to `width` terminal columns. */

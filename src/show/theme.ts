@@ -1,19 +1,30 @@
 import type { VegaLiteSpec } from './figure.js';
-import { cut, printable } from './text.js';
+import { cut, printable, short } from './text.js';
 
 /**
- * Colours after Okabe & Ito (2008), which stay apart under every colour blindness. Blue is a little lighter than theirs, so
- * that the first four hold a contrast of 3:1 on white and on the #333 of JupyterLab's dark charts.
+ * Colours after Okabe & Ito (2008), which stay apart under every colour blindness. All hold a contrast of 3:1 on white and on the
+ * #333 of JupyterLab's dark charts: so blue is a little lighter than theirs, and violet and olive, found by search among all
+ * colours of that lightness, stand where their yellows and sky blue are too faint on white.
  */
 export const PALETTE = {
   blue: '#1f84c4',
   vermillion: '#d55e00',
   green: '#009e73',
   purple: '#c16b9a',
-  orange: '#e69f00',
-  sky: '#56b4e9',
+  violet: '#9478f5',
+  olive: '#988048',
   gray: '#8a8a8a',
 } as const;
+
+/** Colours of series, in their order. */
+export const SERIES_COLOURS: readonly string[] = [
+  PALETTE.blue,
+  PALETTE.vermillion,
+  PALETTE.green,
+  PALETTE.purple,
+  PALETTE.violet,
+  PALETTE.olive,
+];
 
 /** One family for charts; the first name is the font that we ship. */
 export const FONT = 'Inter, system-ui, "Segoe UI", Roboto, sans-serif';
@@ -52,7 +63,7 @@ const CONFIG: Record<string, unknown> = {
     labelLimit: 0,
     offset: 6,
   },
-  range: { category: [PALETTE.blue, PALETTE.vermillion, PALETTE.green, PALETTE.purple, PALETTE.orange, PALETTE.sky] },
+  range: { category: SERIES_COLOURS },
 };
 
 /**
@@ -71,18 +82,27 @@ export function spec(
   return {
     $schema: SCHEMA,
     description: label(description, 400),
-    ...(text === undefined ? {} : { title: { text, ...(subtitle ? { subtitle: wrapped(label(subtitle, 190), 95) } : {}) } }),
+    ...(text === undefined
+      ? {}
+      : { title: { text, ...(subtitle ? { subtitle: wrapped(short(label(subtitle, 600), 285), 95) } : {}) } }),
     ...rest,
     config: { ...CONFIG, ...config },
   };
 }
 
-/** One string, or two lines broken between words. */
+/** One string, or lines broken between words. */
 function wrapped(text: string, width: number): string | string[] {
   if (text.length <= width) return text;
-  // A second line of one word looks like a mistake: then both are shorter.
-  const at = text.lastIndexOf(' ', text.length < width + 20 ? Math.round(0.75 * width) : width);
-  return at > width / 2 ? [text.slice(0, at), text.slice(at + 1)] : [text.slice(0, width), text.slice(width)];
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    // A last line of one word looks like a mistake: then both are shorter.
+    const space = rest.lastIndexOf(' ', rest.length < width + 20 ? Math.round(0.75 * width) : width);
+    const at = space > width / 2 ? space : width;
+    lines.push(rest.slice(0, at));
+    rest = rest.slice(at).trimStart();
+  }
+  return rest === '' ? lines : [...lines, rest];
 }
 
 /** A string from data as it may stand in a chart: printable, one line, short. Vega shows it as text and never evaluates it. */
@@ -110,7 +130,16 @@ export function themeConfig(theme: Theme): Record<string, unknown> {
     background,
     padding: theme === 'page' ? 2 : 14,
     title: { color: ink, subtitleColor: soft },
-    axis: { labelColor: soft, titleColor: ink },
+    // Ours says these itself; a chart of another library would have lines for white paper.
+    axis: {
+      labelColor: soft,
+      titleColor: ink,
+      gridColor: PALETTE.gray,
+      gridOpacity: 0.22,
+      domainColor: PALETTE.gray,
+      tickColor: PALETTE.gray,
+    },
+    view: { stroke: PALETTE.gray },
     legend: { labelColor: soft, titleColor: ink },
     header: { labelColor: ink, titleColor: ink },
     style: { 'guide-label': { fill: soft }, 'guide-title': { fill: ink } },

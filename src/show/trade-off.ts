@@ -1,4 +1,5 @@
 import { drawable, leftOut, legendFilter, numberAxis, numberScale } from './axes.js';
+import { objects } from './check.js';
 import { uniqueLabels } from './counts.js';
 import { type Figure, figure } from './figure.js';
 import { type Box, namePlaces, type Place } from './name-places.js';
@@ -43,6 +44,7 @@ const NAMED = 40;
 export function tradeOff(points: readonly TradeOffPoint[], options: TradeOffOptions = {}): Figure {
   const { title = 'Learning and forgetting', width = 480, height = 320 } = options;
   const { learned = 'learned (more is better)', forgotten = 'forgotten (less is better)' } = options;
+  objects(points, "[{ label: 'LoRA', learned: 0.6, forgotten: 0.1 }]");
   const usable = points.filter(point => drawable(point.learned) && drawable(point.forgotten));
   const names = uniqueLabels(usable.map(point => point.label));
   const groups = [...new Set(usable.map(point => (point.group === undefined ? '' : label(point.group, 30))))];
@@ -66,6 +68,7 @@ export function tradeOff(points: readonly TradeOffPoint[], options: TradeOffOpti
     );
   const scales = { learned: scaleOf('learned'), forgotten: scaleOf('forgotten') };
   const domains = { learned: scales.learned.domain, forgotten: scales.forgotten.domain } as Domains;
+  const named = namesBeside(values, domains, { width, height });
   const axis = (name: string, field: 'learned' | 'forgotten') =>
     numberAxis(
       values.map(value => value[field]),
@@ -116,6 +119,17 @@ export function tradeOff(points: readonly TradeOffPoint[], options: TradeOffOpti
           encoding: { x, y },
         },
         ...(['learned', 'forgotten'] as const).filter(field => values.some(value => `${field}Low` in value)).map(bar),
+        ...named.flatMap(({ place: { line }, points: beside }) =>
+          line
+            ? [
+                {
+                  data: { values: beside },
+                  mark: { type: 'rule', strokeWidth: 0.8, color: PALETTE.gray, x2Offset: line.dx, y2Offset: line.dy },
+                  encoding: { x, y, x2: { field: 'learned' }, y2: { field: 'forgotten' }, opacity },
+                },
+              ]
+            : [],
+        ),
         {
           data: { values },
           ...(grouped ? { params: [filter.param] } : {}),
@@ -131,10 +145,10 @@ export function tradeOff(points: readonly TradeOffPoint[], options: TradeOffOpti
               .concat(['learned', 'forgotten'].map(field => ({ field, type: 'quantitative', format: '.4~g' }))),
           },
         },
-        // Names stand beside their points where there is room for them.
-        ...namesBeside(values, domains, { width, height }).map(({ place, points: beside }) => ({
+        // Names stand beside their points, or where a thin line leads to them.
+        ...named.map(({ place: { align, dx, dy }, points: beside }) => ({
           data: { values: beside },
-          mark: { ...WRITTEN, ...place, baseline: 'middle', fontSize: 11 },
+          mark: { ...WRITTEN, align, dx, dy, baseline: 'middle', fontSize: 11 },
           encoding: { x, y, text: { field: 'name', type: 'nominal' }, opacity },
         })),
       ],

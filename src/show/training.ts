@@ -65,7 +65,7 @@ export function training(source: TrainingSource, options: TrainingOptions = {}):
   const { history } = run;
   const step = history.step ? Array.from(history.step) : Array.from(history.loss, (_, i) => i + 1);
   const loss = lossSeries(step, history.loss, smooth, log);
-  const metrics = metricsOf(evaluations);
+  const metrics = metricsOf(evaluations.filter(found => found !== null && typeof found === 'object'));
   const [heldOut, scores] = [metrics.filter(isLoss), metrics.filter(metric => !isLoss(metric))];
   const all: Panel[] = [
     { title: 'loss (nats per token)', height: 190, log, series: [...loss.series, ...shorten(heldOut, top, 'held out')] },
@@ -127,7 +127,7 @@ function lossSeries(step: number[], column: Column, smooth: number | false | und
   const losses = keep.map(i => values[i]!);
   const lost = values.length - keep.length;
   const span = smooth === false ? 1 : (smooth ?? (losses.length < 20 ? 1 : Math.max(5, losses.length / 20)));
-  if (span < 3) return { series: [{ name: 'training', step: steps, values: losses }], means: losses, lost };
+  if (!(span >= 3)) return { series: [{ name: 'training', step: steps, values: losses }], means: losses, lost };
   const means = smoothed(losses, span);
   return {
     series: [

@@ -6,6 +6,7 @@ import {
   isRows,
   isTableLike,
   isTensorLike,
+  isViewable,
   type MimeBundle,
   setRenderer,
   type TensorLike,
@@ -94,7 +95,7 @@ export function figureOf(view: View): Figure {
 }
 
 function properties(data: unknown, title: string): Figure {
-  if (Array.isArray(data)) return table(data, { title });
+  if (Array.isArray(data) && data.every(row => row !== null && typeof row === 'object')) return table(data, { title });
   const entries = data !== null && typeof data === 'object' ? Object.entries(data) : [['value', data]];
   return table(
     entries.map(([property, value]) => ({ property, value: formatCell(value) })),
@@ -108,12 +109,14 @@ function properties(data: unknown, title: string): Figure {
  * flat objects, an error of ours. Undefined for all else, which is shown as text.
  */
 export function toFigure(value: unknown): Figure | undefined {
+  if (!askable(value)) return undefined;
   if (isTensorLike(value)) return peekTensor(value);
   return settled(value);
 }
 
 /** Like {@link toFigure}, with the values of a tensor waited for, as WebGPU needs it. */
 export async function figureFor(value: unknown): Promise<Figure | undefined> {
+  if (!askable(value)) return undefined;
   if (isTensorLike(value)) return readTensor(value);
   if (isParameter(value)) {
     const tensor = value.read();
@@ -126,13 +129,23 @@ export async function figureFor(value: unknown): Promise<Figure | undefined> {
   return settled(value);
 }
 
+/** Whether a value can be asked what it is: the getter of a proxy, or of one of the properties we look for, may throw. */
+function askable(value: unknown): boolean {
+  try {
+    for (const looks of [isViewable, isTensorLike, isParameter, hasBundle]) looks(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function settled(value: unknown): Figure | undefined {
   if (isFigure(value)) return value;
   const view = viewOf(value);
   if (view) return figureOf(view);
-  if (isTableLike(value)) return table(value as TableSource);
   if (isTeachingError(value)) return errorView(value);
   try {
+    if (isTableLike(value)) return table(value as TableSource);
     if (isMessages(value) || isConversationRow(value)) return conversation(value);
     if (isRows(value)) return table(value);
     if (isRowMap(value)) return table(mapRows(value));
@@ -162,10 +175,14 @@ function isParameter(value: unknown): value is { name: string; read(): TensorLik
   );
 }
 
+function hasBundle(value: unknown): value is { [JUPYTER_DISPLAY](): unknown } {
+  return typeof (value as { [JUPYTER_DISPLAY]?: unknown } | null | undefined)?.[JUPYTER_DISPLAY] === 'function';
+}
+
 /** The MIME bundle of anything that has one; undefined for all else. */
 export async function bundleOf(value: unknown): Promise<MimeBundle | undefined> {
-  const own = (value as { [JUPYTER_DISPLAY]?: () => unknown } | null | undefined)?.[JUPYTER_DISPLAY];
-  if (typeof own === 'function') return (await own.call(value)) as MimeBundle;
+  if (!askable(value)) return undefined;
+  if (hasBundle(value)) return (await value[JUPYTER_DISPLAY]()) as MimeBundle;
   return (await figureFor(value))?.[JUPYTER_DISPLAY]();
 }
 

@@ -43,6 +43,20 @@ describe('the command line', () => {
   });
 });
 
+describe('arguments of every command', () => {
+  it.each<[string[], RegExp]>([
+    [['kernel', 'intsall'], /found "intsall"\. Fix: did you mean "tunebook kernel install"\?/],
+    [['kernel', 'install', '--pyhton', 'x'], /^Unknown option '--pyhton'\. Expected [^.]*\. Fix: did you mean --python\?\n$/],
+    [['inspect', 'x.jsonl', '--row', '-1'], /whole number from 0 up, found "-1"/],
+    [['inspect', 'x.jsonl', '--template', ','], /there is no template ","/],
+    [['export', 'x.ipynb', '--out', '--static'], /'--out' argument is ambiguous\..*write --out=VALUE/],
+    [['runs', '--jsn'], /did you mean --json\?/],
+  ])('%j is refused in one line', async (args, message) => {
+    expect(await dispatch(args)).toBe(2);
+    expect(err).toMatch(message);
+  });
+});
+
 describe('nearest', () => {
   it('mends one slip, also two swapped letters and a beginning', () => {
     expect(nearest('rnu', ['run', 'kernel'])).toBe('run');

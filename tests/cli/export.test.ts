@@ -53,7 +53,8 @@ test('says what is wrong with its arguments', async () => {
   await expect(exportCommand(['a.ipynb', '--wide'])).rejects.toThrow(/wide/);
   const file = join(dir, 'text.ipynb');
   await writeFile(file, 'hello');
-  await expect(exportCommand([file])).rejects.toThrow(/not JSON/);
+  await expect(exportCommand([file])).rejects.toThrow(/text\.ipynb: the notebook is not JSON/);
+  await expect(exportCommand([file, '--out', file])).rejects.toThrow(/replace the notebook/);
 });
 
 test('the page has one script, named in its policy by its hash, and none with --static', async () => {

@@ -92,11 +92,37 @@ describe('tunebook sweep', () => {
     expect(readSweepOptions(['--help'])).toBeUndefined();
   });
 
+  it('says what it cannot write, and ends quietly when nobody listens any more', () => {
+    const csv = run(file, '--csv', join(folder, 'trial.ts', 'all.csv'));
+    expect(csv).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^A file cannot be read or written: EEXIST[^\n]*\n$/),
+    });
+    const other = run(file, '--folder', join(folder, 'trial.ts'));
+    expect(other).toMatchObject({
+      status: 3,
+      stderr: expect.stringMatching(/the sweep's folder cannot be written.*(ENOTDIR|EEXIST)/),
+    });
+    const command = `'${process.execPath}' '${join(root, 'dist/cli/main.js')}' sweep '${file}' --status; echo "ended $?" >&2`;
+    const piped = spawnSync('bash', ['-c', `(sleep 0.2; ${command}) | true`], { encoding: 'utf8' });
+    expect(piped.stderr).toBe('ended 0\n');
+  });
+
   it('says what is wrong with a module', () => {
     const broken = join(folder, 'broken.ts');
+    // Without a name its folder lies beside it all the same.
+    writeFileSync(broken, "export default { trial: './trial.ts' };");
+    expect(run(broken, '--status').stdout).toContain(`(${join(folder, 'sweeps', 'trial')})`);
     expect(run(join(folder, 'nothing.ts'))).toMatchObject({ status: 2, stderr: expect.stringMatching(/there is no such sweep/) });
     writeFileSync(broken, 'export default { trial: ;');
     expect(run(broken)).toMatchObject({ status: 2, stderr: expect.stringMatching(/broken\.ts:1: it does not compile/) });
+    writeFileSync(broken, 'export default () => { throw new RangeError("no such world"); };');
+    expect(run(broken)).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(
+        /broken\.ts: the module of the sweep fails\. Found RangeError: no such world \(at .*broken\.ts:1:/,
+      ),
+    });
     writeFileSync(broken, 'export default { grid: {} };');
     expect(run(broken)).toMatchObject({ status: 2, stderr: expect.stringMatching(/exports no options of a sweep/) });
     writeFileSync(broken, "export default { trial: './trial.ts', seds: 2 };");

@@ -117,7 +117,12 @@ async function addressOf(server: ChildProcess, runtime: string, log: () => strin
   for (let waited = 0; waited < 120_000; waited += 200) {
     const files = await readdir(runtime).catch(() => []);
     const file = files.find(each => /^jpserver-\d+\.json$/.test(each));
-    const info = file && (await readFile(join(runtime, file), 'utf8').then(JSON.parse, () => undefined));
+    const info =
+      file &&
+      (await readFile(join(runtime, file), 'utf8')
+        .then(JSON.parse)
+        // Not there yet, or half written.
+        .catch(() => undefined));
     // The file is written before the server answers.
     if (
       info &&

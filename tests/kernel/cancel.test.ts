@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -44,6 +44,19 @@ describe('the language of a notebook', () => {
     expect(run('let value = "text";')).toEqual([]);
     expect(run('value.toFixed()')[0]).toContain(`Property 'toFixed' does not exist on type 'string'`);
     expect(run('value.toUpperCase()')).toEqual([]);
+  });
+
+  it('reads a file again that could not be read', { timeout: PATIENCE }, () => {
+    writeFileSync(join(folder, 'late.ts'), 'export const late = 1;');
+    const { sys } = language.ts;
+    const { readFile } = sys;
+    sys.readFile = (path, encoding) => (path.endsWith('late.ts') ? undefined : readFile.call(sys, path, encoding));
+    try {
+      expect(run(`import { late } from './late'`)[0]).toContain(`Cannot find module './late'`);
+    } finally {
+      sys.readFile = readFile;
+    }
+    expect(run(`import { late } from './late'`)).toEqual([]);
   });
 
   it('keeps what is only being written out of what runs', { timeout: PATIENCE }, () => {

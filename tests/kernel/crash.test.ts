@@ -34,6 +34,9 @@ const steps = {
   overflowPrinting: { code: `function loud(): number { console.log('x'); return loud() + 1 } loud()` },
   tooLarge: { code: 'new ArrayBuffer(1e15)' },
   channelClosed: { code: `import { closeSync } from 'node:fs'; closeSync(4); console.log('lost');` },
+  noListeners: { code: 'process.removeAllListeners(); 1' },
+  afterNoListeners: lives,
+  afterThat: lives,
   restart: { restart: true },
   afterRestart: lives,
 } satisfies Record<string, Step>;
@@ -81,6 +84,12 @@ describe.skipIf(noJupyter)(`the end of the process that runs cells ${noJupyter ?
 
   it('aborts the cells behind a crash', () => {
     expect([0, 1, 2].map(i => done.queue.replies![i].status)).toEqual(['error', 'aborted', 'aborted']);
+  });
+
+  it('is no end of the kernel where the cells closed their channel', () => {
+    // The process may be gone before or after the next cell.
+    expect(done.afterNoListeners.reply.evalue ?? 'ended unexpectedly').toContain('ended unexpectedly');
+    expect(result(done.afterThat)).toBe('21');
   });
 
   it('survives what is only an error', () => {

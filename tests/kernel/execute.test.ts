@@ -16,6 +16,9 @@ const steps = {
 host.display({ 'text/plain': 'q' }, { displayId: 'd', update: true, metadata: { m: 1 } }); host.clear(true);`,
   },
   bundle: { code: `({ [Symbol.for('Jupyter.display')]: async () => ({ 'text/html': '<b>1</b>', 'text/plain': 'one' }) })` },
+  numbers: { code: `({ [Symbol.for('Jupyter.display')]: () => ({ 'application/json': [1n] }) })` },
+  noBundle: { code: `({ [Symbol.for('Jupyter.display')]: () => 5 })` },
+  sly: { code: `({ [Symbol.for('Jupyter.display')]: () => ({ get 'text/plain'() { throw new Error('looked at') } }) })` },
   view: {
     code: `(globalThis as any)[Symbol.for('tunebook.renderer')] = async (v: any) => (v.kind === 'mine' ? { 'text/html': 'seen' } : undefined);\n({ kind: 'mine' })`,
   },
@@ -91,6 +94,12 @@ describe.skipIf(noJupyter)(`cells through jupyter_client ${noJupyter ?? ''}`, ()
   it("asks an object's Jupyter.display, then the renderer, for its bundle", () => {
     expect(done.bundle.outputs[1]!.content.data).toEqual({ 'text/html': '<b>1</b>', 'text/plain': 'one' });
     expect(done.view.outputs[1]!.content.data).toEqual({ 'text/html': 'seen', 'text/plain': "{ kind: 'mine' }" });
+  });
+
+  it('ends a cell whose bundle is none, or cannot be sent as it is', () => {
+    expect(done.numbers.outputs[1]!.content.data).toMatchObject({ 'application/json': [1] });
+    expect(result(done.noBundle)).toContain('Symbol(Jupyter.display)');
+    expect(done.sly.reply).toMatchObject({ status: 'error', evalue: 'looked at' });
   });
 
   it('runs for await as the first await of a cell', () => {

@@ -95,6 +95,7 @@ console.log('go'); await library(host);`,
   moduleAgain: { code: `(globalThis as any).quick = true; const { first, second } = require('./slow.cjs'); [first, second]` },
   childSync: { code: `console.log('go'); execSync('sleep 600');`, ...cut },
   childShell: { code: `await sleep(5); console.log('go'); execSync('sleep 600; sleep 600');`, ...cut },
+  childAgain: { code: `console.log('go'); while (true) { try { execSync('sleep 0.1') } catch {} }`, ...cut },
   child: {
     code: `const child = spawn('sleep', ['600']); children.push(child.pid!); console.log('go'); await new Promise(done => child.on('exit', done));`,
     ...cut,

@@ -243,6 +243,7 @@ const features: [name: string, has: boolean, code: string, shows: string][] = [
   ['iterator helpers', 'Iterator' in globalThis, '[1, 2].values().map(x => x * 2).toArray()', '[ 2, 4 ]'],
   ['resizable buffers', 'transfer' in ArrayBuffer.prototype, 'new ArrayBuffer(8).transfer(4).byteLength', '4'],
   ['RegExp v flag', 'unicodeSets' in RegExp.prototype, '/[\\p{L}--[a-z]]/v.test("A")', 'true'],
+  ['WebAssembly', true, 'new WebAssembly.Memory({ initial: 1 }).buffer.byteLength', '65536'],
   ['DisposableStack', 'DisposableStack' in globalThis, 'new DisposableStack().disposed', 'false'],
 ];
 

@@ -41,6 +41,14 @@ export { awaited };`,
   'folder/index.ts': "export { inside } from './more/inside.js'",
   'folder/more/inside.ts': "export const inside = 'inside'",
   'component.tsx': 'export const component = 1',
+  'tsconfig.json': '{ // Short names.\n "extends": "./more.tsconfig.json", "include": ["nothing"] }',
+  'more.tsconfig.json':
+    '{ "compilerOptions": { "paths": { "@/*": ["./none/*", "./folder/*"], "@/deep/*": ["./folder/more/*"], "~data": ["./data.json"], "waits": ["./none"] } } }',
+  'uses-names.js': "export { inside } from '@/more/inside'; export { waited } from 'waits';",
+  'whole.cts':
+    "import { sep } from 'node:path'; import common = require('./common.cjs'); class Whole { static sep = sep; q = common.q } export = Whole;",
+  'whole-too.ts':
+    "import Whole = require('./whole.cjs'); import * as names from './base'; const all = { made: new Whole(), names }; export = all;",
   'broken.ts': 'export const bad: string = 5;',
   'unparsable.ts': 'export const x = ;',
   'needs.ts': "import { miss } from './missing'; export const needed = miss;",
@@ -93,6 +101,21 @@ JSON.stringify([new Widget().hi(), sum, Kind.One, file, renamed, s1, stars.s2, a
     'require of another',
     `require('./one.ts').nothing ?? require('./needs.ts')`,
     /require\(\) cannot load TypeScript.*await import/s,
+  ],
+  [
+    'names of the tsconfig.json',
+    `import { inside } from '@/index'; import { inside as deep } from '@/deep/inside'; import named from '~data'; import * as uses from './uses-names'; [inside, deep, named.depth, uses.inside, uses.waited, (await import('@/index' as string)).inside, require('@/index').inside].join()`,
+    "'inside,inside,3,inside,5,inside,inside'",
+  ],
+  [
+    'export =, imported and required',
+    `import Whole from './whole.cjs'; import { made } from './whole-too'; import Required = require('./whole.cjs'); import all = require('./whole-too'); [new Whole().q, Required === Whole, Required.sep, all.made === made, typeof all.names.change, require('./whole.cts') === Whole]`,
+    "[ 1, true, '/', true, 'function', true ]",
+  ],
+  [
+    'import = require of what only an import can load',
+    `import data = require('./data.json'); import waits = require('waits'); import mjs = require('./module.mjs'); import all2 = require('./all'); [data.depth, waits.waited, mjs.m, all2.awaited]`,
+    "[ 3, 5, 11, 'top-level await' ]",
   ],
   [
     'CommonJS',

@@ -62,6 +62,9 @@ readdirSync(tmpdir()).filter(name => name.startsWith('tunebook-output-')).flatMa
     timeout: 120,
   },
   displays: { code: `for (let i = 0; i < 3000; i++) host.display({ 'text/plain': String(i) })` },
+  clock: {
+    code: `const { now } = performance; const { stringify } = JSON; performance.now = () => { throw new Error('stopped') }; JSON.stringify = () => ''; console.log('told'); Object.assign(performance, { now }); JSON.stringify = stringify; 7`,
+  },
   last: { code: '6' },
 } satisfies Record<string, Step>;
 
@@ -105,6 +108,11 @@ describe.skipIf(noJupyter)(`outputs through jupyter_client ${noJupyter ?? ''}`, 
     expect(result(done.writes)).toBe("'1,2,3,4'");
     expect(stream(done.closing)).toContain('still there\n');
     expect(result(done.closing)).toBe('1');
+  });
+
+  it('does not depend on what a cell may replace', () => {
+    expect(stream(done.clock)).toBe('told\n');
+    expect(result(done.clock)).toBe('7');
   });
 
   it('keeps the order of what a cell and its children print', () => {

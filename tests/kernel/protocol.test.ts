@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: cells are code in strings
+import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Done, driveAll, everything, noJupyter, PATIENCE, result, type Step, stream } from './front-end.js';
 
@@ -101,6 +102,8 @@ describe.skipIf(noJupyter)(`messages through jupyter_client ${noJupyter ?? ''}`,
       const { reply } = done.info;
       expect(reply).toMatchObject({ status: 'ok', implementation: 'tunebook', debugger: false });
       expect(reply.banner).toMatch(/^tunebook \d+\.\d+\.\d+: TypeScript \d+\.\d+\.\d+ on Node \d+.*\n.*type-checked/);
+      // That which checks the cells, not the one that tslab brings.
+      expect(reply.language_info.version).toBe(ts.version);
       expect(reply.language_info).toMatchObject({ name: 'typescript', file_extension: '.ts', mimetype: 'text/typescript' });
       expect(reply.help_links.length).toBeGreaterThan(3);
       for (const { text, url } of reply.help_links) expect([text, new URL(url).protocol]).toEqual([expect.any(String), 'https:']);

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Done, driveAll, noJupyter, PATIENCE, result, trace } from './front-end.js';
+import { type Done, driveAll, noJupyter, PATIENCE, result, stream, trace } from './front-end.js';
 
 const steps = {
   define: {
@@ -62,6 +62,13 @@ function* endless() { yield 1; throw new Error('in a generator') }`,
   atLoad: { code: `import './throws';` },
   wide: {
     code: `const wide = ['${'x'.repeat(150)}'].map(() => { throw new Error('far to the right') }).join('${'y'.repeat(90)}');`,
+  },
+  printed: {
+    code: `\ntry { arrow() } catch (e) { console.log(e) }\ntry { load() } catch (e) { console.log((e as Error).stack) }\nconst made = new Error('made');\nmade.stack = made.stack.replace('made', 'renamed'); throw made`,
+  },
+  shown: { code: `new TypeError('a value')` },
+  nodes: {
+    code: `import fs from 'node:fs';\ntry { fs.readFileSync('x', { encoding: 'none' as any }) } catch (e) { console.log(e) }`,
   },
   afterwards: { code: `1 + 1` },
 };
@@ -147,6 +154,25 @@ cell 1, line 5
     // Nothing of the kernel, of Node, or of what a cell was compiled to.
     expect(text).not.toMatch(/at .*node:|dist\/kernel|__\w+__|\(0 ,/);
     expect(text.length).toBeLessThan(50_000);
+  });
+
+  it('are printed with the places that were written, and without the kernel', () => {
+    const file = join(realpathSync(folder), 'local.ts');
+    const number: number = done.printed.reply.execution_count;
+    expect(stream(done.printed)).toBe(
+      `RangeError: bottom
+    at deep (cell 1:5:22)
+    at deep (cell 1:6:10)
+    at arrow (cell 1:8:21)
+    at cell ${number}:2:7
+Error: from a file
+    at load (${file}:4:9)
+    at cell ${number}:3:7
+`,
+    );
+    expect(trace(done.printed)).toMatch(new RegExp(`Error: made\\ncell ${number}, line 4\\n`));
+    expect(result(done.shown)).toBe(`TypeError: a value\n    at cell ${number + 1}:1:1`);
+    expect(stream(done.nodes)).toMatch(/^TypeError \[ERR_INVALID_ARG_VALUE\]: .*\n( {4}at .*node:.*\n)+ {4}at cell \d+:2:10/);
   });
 
   it('show of a long line the part around the place', () => {

@@ -4,6 +4,7 @@ import { binned } from '../../src/show/histogram.js';
 import { beforeAfter, histogram, lossCurve, PALETTE, samples, table } from '../../src/show/index.js';
 import { namePlaces } from '../../src/show/name-places.js';
 import { compileSpec } from '../../src/show/render.js';
+import { SERIES_COLOURS } from '../../src/show/theme.js';
 import { gallery, history } from './examples.js';
 
 describe('figures are data', () => {
@@ -160,6 +161,17 @@ describe('names beside points', () => {
       ),
     ).toHaveLength(1);
   });
+
+  it('stand farther off, at the end of a line, where points crowd', () => {
+    const crowd = ['LoRA r8', 'LoRA r16', 'prompt tuning', 'prefix tuning', 'IA3', 'bottleneck'].map((name, i) => ({
+      name,
+      x: 40 + 3 * i,
+      y: 240 + i,
+    }));
+    const places = namePlaces(crowd, [], size);
+    expect(places.every(Boolean)).toBe(true);
+    expect(places.some(each => each!.line)).toBe(true);
+  });
 });
 
 describe('table and samples', () => {
@@ -210,19 +222,59 @@ describe('table and samples', () => {
 });
 
 describe('the palette', () => {
-  it('keeps a contrast of 3:1 on white and on JupyterLab dark for the first four', () => {
-    const channel = (v: number) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    const luminance = (hex: string) => {
-      const [r, g, b] = [1, 3, 5].map(i => channel(Number.parseInt(hex.slice(i, i + 2), 16) / 255));
-      return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
-    };
-    const contrast = (a: string, b: string) => {
-      const [x, y] = [luminance(a), luminance(b)].sort((p, q) => q - p);
-      return (x! + 0.05) / (y! + 0.05);
-    };
-    for (const name of ['blue', 'vermillion', 'green', 'purple'] as const) {
+  const channels = (hex: string) =>
+    [1, 3, 5].map(i => {
+      const v = Number.parseInt(hex.slice(i, i + 2), 16) / 255;
+      return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    });
+  const luminance = (hex: string) => {
+    const [r, g, b] = channels(hex);
+    return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+  };
+  const contrast = (a: string, b: string) => {
+    const [x, y] = [luminance(a), luminance(b)].sort((p, q) => q - p);
+    return (x! + 0.05) / (y! + 0.05);
+  };
+
+  it('keeps a contrast of 3:1 on white and on JupyterLab dark', () => {
+    for (const [name, colour] of Object.entries(PALETTE)) {
       for (const paper of ['#ffffff', '#333333'])
-        expect(contrast(PALETTE[name], paper), `${name} on ${paper}`).toBeGreaterThanOrEqual(3);
+        expect(contrast(colour, paper), `${name} on ${paper}`).toBeGreaterThanOrEqual(3);
     }
+  });
+
+  it('is told apart without reds, greens or blues', () => {
+    // What is seen without one kind of cones: Machado, Oliveira & Fernandes (2009). Distances in Oklab (Ottosson 2020).
+    const eyes = [
+      [1, 0, 0, 0, 1, 0, 0, 0, 1],
+      [0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998],
+      [0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.01182, 0.04294, 0.968881],
+      [1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.3039],
+    ];
+    const times = (m: readonly number[], v: readonly number[]) =>
+      [0, 1, 2].map(r => m[3 * r]! * v[0]! + m[3 * r + 1]! * v[1]! + m[3 * r + 2]! * v[2]!);
+    const oklab = (rgb: number[]) => {
+      const cones = times(
+        [
+          0.4122214708, 0.5363325363, 0.0514459929, 0.2119034982, 0.6806995451, 0.1073969566, 0.0883024619, 0.2817188376,
+          0.6299787005,
+        ],
+        rgb.map(v => Math.max(0, v)),
+      ).map(Math.cbrt);
+      return times(
+        [
+          0.2104542553, 0.793617785, -0.0040720468, 1.9779984951, -2.428592205, 0.4505937099, 0.0259040371, 0.7827717662,
+          -0.808675766,
+        ],
+        cones,
+      );
+    };
+    expect(SERIES_COLOURS).toHaveLength(6);
+    for (const [i, a] of SERIES_COLOURS.entries())
+      for (const b of SERIES_COLOURS.slice(0, i))
+        for (const eye of eyes) {
+          const [x, y] = [a, b].map(colour => oklab(times(eye, channels(colour))));
+          expect(Math.hypot(...x!.map((v, k) => v - y![k]!)), `${a} and ${b}`).toBeGreaterThan(0.035);
+        }
   });
 });

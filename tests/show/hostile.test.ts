@@ -138,13 +138,26 @@ function hostileNotebook(): object {
       output_type: 'display_data',
       data: { 'image/svg+xml': `<svg xmlns="http://www.w3.org/2000/svg" onload="window.__pwned=1">${attack}</svg>` },
     },
+    { output_type: 'display_data', data: { 'text/latex': attack }, metadata: { [attack]: attack } },
+    {
+      output_type: 'display_data',
+      data: { 'image/png': 'AAAA', 'text/plain': attack },
+      metadata: { 'image/png': { width: attack, height: attack } },
+    },
     { output_type: 'display_data', data: { 'image/png': `"><script>window.__pwned=1</script>`, 'text/plain': attack } },
     { output_type: 'display_data', data: { 'application/vnd.vegalite.v5+json': vegaAttack(attack), 'text/plain': attack } },
   ]);
   const html =
     '<meta http-equiv="refresh" content="0;url=https://evil.example/"><base href="https://evil.example/"><form action="https://evil.example/"><input autofocus onfocus="window.__pwned=1"></form><iframe srcdoc="<script>parent.__pwned=1</script>"></iframe><svg><script>window.__pwned=1</script></svg><style>*{display:none}</style>';
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" onload="window.__pwned=1"><script>window.__pwned=1</script></svg>`;
   return {
+    metadata: { title: ALL, kernelspec: { name: ALL, display_name: ALL, language: ALL }, language_info: { name: ALL } },
     cells: [
+      ...ATTACKS.map(attack => ({
+        cell_type: 'markdown',
+        source: `$${attack}$\n\n$$\n${attack}\n$$\n\n![${attack}](attachment:a) ![x](attachment:${attack}) [y](#${attack})\n\n## ${attack}`,
+        attachments: { a: { 'image/svg+xml': svg }, [attack]: { 'image/png': `"><script>${attack}`, 'image/svg+xml': attack } },
+      })),
       {
         cell_type: 'markdown',
         source: `# ${ALL}\n\n${html}\n\n- ${ALL}\n\n[click](javascript:window.__pwned=1) [ok](https://example.org/"onclick="window.__pwned=1)`,
@@ -277,7 +290,7 @@ describe('markdown', () => {
     );
     expect(html).toBe(
       [
-        '<h1>T <em>x</em></h1>',
+        '<h1 id="to-t-x">T <em>x</em></h1>',
         '<p>A <strong>b</strong> <code>c&lt;d</code> <a href="https://x.org/a_b_c" rel="noopener noreferrer">l</a>\nsecond</p>',
         '<ul><li>one<ol><li>in</li></ol></li><li>two</li></ul>',
         '<pre><code>if (a &lt; b) {}</code></pre>',

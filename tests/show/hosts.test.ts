@@ -54,6 +54,21 @@ describe('display', () => {
     expect(shown[0]!.update).toBe(false);
   });
 
+  it('shows as text what cannot be asked, or fails to draw itself', async () => {
+    const shown = fakeHost();
+    const said = capture('stderr');
+    const no = () => {
+      throw new Error('not now');
+    };
+    await display(new Proxy({}, { get: no }));
+    await display({ a: 1, [JUPYTER_DISPLAY]: no });
+    expect(shown.map(({ bundle }) => Object.keys(bundle))).toEqual([['text/plain'], ['text/plain']]);
+    expect(said()).toBe('display failed: not now\n');
+    const frame = { columns: ['a'], values: [[1]], shape: [1, 1] };
+    Object.defineProperty(frame, 'data', { get: no });
+    expect((await bundleOf(frame))!['text/plain']).toContain('1 row × 1 column');
+  });
+
   it('gives tslab the richest type, one a call', async () => {
     const raw = vi.fn();
     globals.__tslab__ = { require: (name: string) => (name === 'tslab' ? { newDisplay: () => ({ raw }) } : undefined) };

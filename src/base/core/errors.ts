@@ -69,7 +69,9 @@ const UNPRINTABLE = /[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 export function quote(value: unknown, limit = 80): string {
   let text: string;
   try {
-    text = typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
+    // JSON has no NaN and no infinity, and would call them null.
+    const isOdd = typeof value === 'number' && !Number.isFinite(value);
+    text = isOdd ? String(value) : (JSON.stringify(value) ?? String(value));
   } catch {
     text = String(value);
   }

@@ -112,3 +112,31 @@ export async function syncDirectory(path: string): Promise<void> {
     await dir.close();
   }
 }
+
+/** What the codes of a file system mean, where something could not be written. */
+const MEANING: Record<string, string> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of this user on the disk is used up',
+  EFBIG: 'a file would be larger than this process may write (ulimit -f)',
+  EROFS: 'the file system is read-only',
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  ENOENT: 'the folder cannot be made',
+  ENOTDIR: 'the folder cannot be made: a part of its path is a file',
+  EEXIST: 'there is a file where a folder must be',
+  EISDIR: 'there is a folder of this name',
+  ENAMETOOLONG: 'the name is too long',
+  EIO: 'the disk reports an error',
+};
+
+/** What an error of a file system means for what was to be written. */
+export function whyNotWritten(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return MEANING[code] ?? message;
+}
+
+/** Whether an error is the file system's: the disk, the path or the rights, and no mistake of a program. */
+export function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  return syscall !== undefined && !/^(kill|spawn)/.test(syscall) && Object.hasOwn(MEANING, code ?? '');
+}

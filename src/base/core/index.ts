@@ -11,5 +11,6 @@ export * from './progress-format.js';
 export * from './progress-stack.js';
 export * from './random.js';
 export * from './relation.js';
+export * from './student.js';
 export * from './termination.js';
 export * from './view.js';

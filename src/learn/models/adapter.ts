@@ -49,6 +49,8 @@ export interface Adapter {
   /** Tokens it puts before every row (prompt, prefix); else 0. */
   readonly virtualTokens: number;
   pass(context: PassContext): AdapterPass;
+  /** Which rows of an embedding or a head, by the name of the weight, it trains; absent or undefined: none. */
+  trainedRows?(weight: string): 'all' | readonly number[] | undefined;
   /** Base weights with the adapter folded in, by name; the caller disposes them. Absent: this kind cannot be merged. */
   merged?(read: (name: string) => tf.Tensor): Map<string, tf.Tensor>;
   /** The content of PEFT's adapter_config.json and the names its tensors have in adapter_model.safetensors. */

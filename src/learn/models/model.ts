@@ -12,12 +12,15 @@ import { type BeamHypothesis, type BeamOptions, beamSearch } from './generation/
 import { type Completion, type ContinuousOptions, continuous } from './generation/continuous.js';
 import { type Generated, generate } from './generation/generate.js';
 import type { GenerateOptions } from './generation/options.js';
+import { recommendedSampling } from './generation/recommended.js';
 import type { Piece } from './generation/row.js';
+import type { SamplingOptions } from './generation/sampling.js';
 import type { Stepper, StepperOptions } from './generation/stepper.js';
 import { stream } from './generation/stream.js';
 import { freeingKept } from './kept.js';
 import type { ModelParameter } from './parameter.js';
 import { readWeights, type Weights } from './reading.js';
+import { untrainedTokens } from './untrained-tokens.js';
 
 /** A loss before it is normalised (contract 2): an optimizer step divides Σ numerators by Σ denominators. */
 export interface LossSum {
@@ -145,6 +148,15 @@ export abstract class Model {
     return ids.length > 0 ? (ids as number[]) : this.config.eosTokenIds;
   }
 
+  /**
+   * The sampling that the model's generation_config.json recommends, {} where it recommends none. It is used where you say so, as greedy is
+   * the default everywhere: `model.chat('Hello', { ...model.sampling, seed: 1 })`.
+   */
+  get sampling(): SamplingOptions {
+    const { generation, directory } = this.original;
+    return recommendedSampling(generation, directory && `${directory}/generation_config.json`);
+  }
+
   /** Absolute path of the directory it was loaded from; undefined for one made by `init`. Tokenizer and chat template are there. */
   get directory(): string | undefined {
     return this.original.directory;
@@ -216,6 +228,15 @@ export abstract class Model {
   /** Names of the matrices that have a row for every token: the embedding, and the head where it is its own. */
   abstract vocabularyMatrices(): string[];
 
+  /**
+   * Tokens that training as it is set up now cannot teach: their row in the embedding or the head was never trained (it is zero, or
+   * the mean of all), and base weights and adapters in use leave it frozen.
+   */
+  untrainedTokens(): ReadonlySet<number> {
+    this.alive();
+    return untrainedTokens(this);
+  }
+
   /** Logits of every position: [batch, time, vocabSize]. */
   abstract logits(input: ModelInput): tf.Tensor3D;
 
@@ -241,7 +262,7 @@ export abstract class Model {
   }
 
   /**
-   * Continue every row. Greedy at temperature 0 (the default), seeded sampling above. Rows may be of different lengths, or
+   * Continue every row. Greedy at temperature 0 (the default, whatever generation_config.json says: {@link sampling}), seeded sampling above. Rows may be of different lengths, or
    * padded with an attention mask. Rows that reach a stop token rest while the others go on. Yields to the event loop at
    * every token and throws Interrupted when `signal` is aborted.
    */
@@ -283,7 +304,7 @@ export abstract class Model {
    * Ask the model. It is written with the template, and ends at the template's stop tokens or the model's; tokenizer and
    * template come from the directory the model was loaded from unless given. Await the answer, or read it as it comes:
    * `for await (const piece of model.chat('Hello')) process.stdout.write(piece.text)`. Awaited in a notebook it is shown there while
-   * it is written. Greedy unless `temperature` says otherwise.
+   * it is written. Greedy unless `temperature` says otherwise; {@link sampling} is what the model's makers recommend.
    * @param conversation messages, a row, or a text, which is one message of the user.
    */
   chat(conversation: Asked, options: ChatOptions = {}): ReplyStream {

@@ -99,16 +99,14 @@ export async function refuseNonFinite(accident: Accident): Promise<void> {
 }
 
 /** Name of the first weight with a value that is not finite. */
-async function firstSpoilt(parameters: readonly Parameter<tf.Tensor>[]): Promise<string | undefined> {
-  for (const parameter of parameters) {
-    const value = parameter.read();
-    const sums = sumsOfSquares([value]);
-    value.dispose();
-    const [square] = await sums.data();
-    sums.dispose();
-    if (!Number.isFinite(square)) return parameter.name;
-  }
-  return undefined;
+export async function firstSpoilt(parameters: readonly Parameter<tf.Tensor>[]): Promise<string | undefined> {
+  if (parameters.length === 0) return undefined;
+  const values = parameters.map(parameter => parameter.read());
+  const sums = sumsOfSquares(values);
+  tf.dispose(values);
+  const squares = await sums.data();
+  sums.dispose();
+  return parameters[squares.findIndex(square => !Number.isFinite(square))]?.name;
 }
 
 /** Weights and optimizer memory as they were at a moment. Their values are shared until the next update, which then writes copies. */

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BadInput, quote, refuseUnknown } from '../../base/core/index.js';
-import { HOOK_NAMES, type HookState, type Hooks, type SavedHookState } from './hooks.js';
+import { atOnce, HOOK_NAMES, type HookState, type Hooks, type SavedHookState, scalarTerm } from './hooks.js';
 
 const PARTS = new WeakMap<Hooks, readonly Hooks[]>();
 
@@ -46,7 +46,7 @@ export function combine(...parts: readonly Hooks[]): Hooks {
   const losses = having('loss');
   if (losses.length > 0)
     combined.loss = (pass, context) => {
-      const terms = losses.map(part => part.loss!(pass, context));
+      const terms = losses.map(part => scalarTerm(atOnce(part.loss!(pass, context))));
       return terms.length === 1 ? terms[0]! : (tf.addN(terms) as tf.Scalar);
     };
   const [objective] = having('objective');
@@ -60,7 +60,14 @@ export function combine(...parts: readonly Hooks[]): Hooks {
   const disposing = having('onDispose');
   if (disposing.length > 0)
     combined.onDispose = () => {
-      for (const part of disposing) part.onDispose!();
+      const failed: unknown[] = [];
+      for (const part of disposing)
+        try {
+          part.onDispose!();
+        } catch (error) {
+          failed.push(error);
+        }
+      if (failed.length > 0) throw failed[0];
     };
   PARTS.set(combined, all);
   return combined;
@@ -90,7 +97,7 @@ export function oneOf(given: Hooks | readonly Hooks[] | undefined): Hooks {
 }
 
 function savedTogether(parts: readonly Hooks[]): HookState {
-  const states = parts.map(part => part.onSave?.() ?? {});
+  const states = parts.map(part => atOnce(part.onSave?.()) ?? {});
   return {
     json: states.map(({ json }) => json ?? null),
     tensors: states.flatMap(({ tensors = [] }, i) => tensors.map(tensor => ({ ...tensor, name: `${i}/${tensor.name}` }))),

@@ -1,6 +1,6 @@
-import { host } from '../../base/core/index.js';
+import { host, whyNotWritten } from '../../base/core/index.js';
 import { type BestState, BestWatch, saveBest } from './best.js';
-import { warn, whyNotWritten } from './checkpoints/index.js';
+import { warn } from './checkpoints/index.js';
 import type { StepReport } from './history.js';
 import { callHook, type EvalResult, type HookContext } from './hooks.js';
 import type { SftPlan } from './options.js';
@@ -23,6 +23,11 @@ export class Evaluations {
     return this.#watch?.state;
   }
 
+  /** The run was stopped because nothing got better. */
+  get over(): boolean {
+    return (this.best?.since ?? 0) >= (this.#plan.best?.patience ?? Number.POSITIVE_INFINITY);
+  }
+
   get atStart(): boolean {
     return this.#plan.heldOut?.atStart ?? false;
   }
@@ -31,6 +36,11 @@ export class Evaluations {
     const { heldOut, hooks, evaluateEvery } = this.#plan;
     const every = heldOut?.every ?? evaluateEvery;
     return Boolean(heldOut || hooks.onEval) && (step === total || (every !== undefined && step % every === 0));
+  }
+
+  /** Whether a run that is done after `step` has yet to be evaluated: where rows were left out, its last step is not the last planned. */
+  missed(step: number, run: Run): boolean {
+    return step > 0 && step < run.total && this.due(run.total, run.total) && run.evaluations.at(-1)?.step !== step;
   }
 
   /** Evaluate after a step (0: before the first), keep what was found in the run, keep the best weights, stop the run if it is time. */
@@ -51,7 +61,8 @@ export class Evaluations {
         Object.assign(found, await callHook('onSample', step, () => hooks.onSample?.(evaluation.samples, context)));
     }
     if (report && hooks.onEval) Object.assign(found, await callHook('onEval', step, () => hooks.onEval!(report, context)));
-    run.evaluations.push({ step, ...found });
+    // The step is ours to say, whatever a hook returned.
+    run.evaluations.push(Object.assign({ step }, found, { step }));
     if (report) await this.#judge(step, found, run);
   }
 
@@ -66,7 +77,7 @@ export class Evaluations {
         warn(`The best weights, of step ${step}, could not be written to ${dir}: ${whyNotWritten(error)}. The run goes on.`),
       );
     }
-    if (!stop || step === run.total) return;
+    if (!stop || step === run.total || run.status === 'done') return;
     const { value, step: at } = this.#watch.state;
     run.stop(`no better for ${options!.patience} evaluations: the best ${this.#watch.metric}, ${value}, was at step ${at}`);
   }

@@ -2,6 +2,7 @@ import { BadInput, quote, refuseUnknown } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import { batchOf, type Tokenizer } from '../../prepare/tokens/index.js';
 import { checkNumber } from './check.js';
+import { countLabels } from './labels.js';
 import { prepare, type RowOptions } from './rows.js';
 import { isSeq2Seq, type TrainableModel, type TrainRow } from './types.js';
 
@@ -53,6 +54,13 @@ export class HeldOut {
   readonly #maxNewTokens: number;
 
   constructor(options: EvaluateOptions, run: RowOptions & { batchSize: number }) {
+    if (Array.isArray(options))
+      throw new BadInput({
+        problem: 'The held-out rows are given in the place of the evaluation',
+        where: { key: 'evaluate' },
+        found: `an array of ${options.length}`,
+        fix: 'write evaluate: { rows: heldOut, every: 50 }',
+      });
     refuseUnknown('evaluate', options, ['rows', 'every', 'atStart', 'batchSize', 'samples', 'maxNewTokens']);
     const whole = { from: 1, integer: true };
     this.every = options.every === undefined ? undefined : checkNumber('evaluate.every', options.every, whole);
@@ -131,11 +139,14 @@ function firstLabel({ labels }: TrainRow): number {
 
 function byTask(given: EvaluateOptions['rows'], options: RowOptions): Map<string, readonly TrainRow[]> {
   const tasks = new Map<string, readonly TrainRow[]>();
+  // Rows without a label have no loss; a task of nothing else would have a mean of nothing.
+  const labelled = (key: string, rows: unknown) =>
+    prepare(key, rows, options).rows.filter(row => countLabels(row, isSeq2Seq(options.model)) > 0);
   if (!Array.isArray(given)) {
-    for (const [task, rows] of Object.entries(given ?? {})) tasks.set(task, prepare(`evaluate.rows.${task}`, rows, options).rows);
+    for (const [task, rows] of Object.entries(given ?? {})) tasks.set(task, labelled(`evaluate.rows.${task}`, rows));
     if (tasks.size > 0) return tasks;
   }
-  for (const row of prepare('evaluate.rows', given, options).rows) {
+  for (const row of labelled('evaluate.rows', given)) {
     const task = row.task ?? 'rows';
     tasks.set(task, [...(tasks.get(task) ?? []), row]);
   }

@@ -1,5 +1,5 @@
-import type * as tf from '@tensorflow/tfjs-core';
-import { TunebookError } from '../../base/core/index.js';
+import * as tf from '@tensorflow/tfjs-core';
+import { quote, TunebookError } from '../../base/core/index.js';
 import type { TrainPass } from '../models/index.js';
 import type { Evaluation, Sample } from './held-out.js';
 import type { StepReport } from './history.js';
@@ -134,13 +134,41 @@ export async function callHook<T>(name: string, step: number, call: () => T | Pr
   }
 }
 
-/** The same for hooks inside a pass, which are not async. */
-export function callLoss<T>(name: 'loss' | 'objective', step: number, call: () => T): T {
+/** The same for hooks that are not async: those inside a pass, `onSave` and `onDispose`. `made` looks at what they give. */
+export function callNow<T, U = T>(
+  name: 'loss' | 'objective' | 'onSave' | 'onDispose',
+  step: number,
+  call: () => T,
+  made: (given: T) => U = given => given as unknown as U,
+): U {
   try {
-    return call();
+    return made(atOnce(call()));
   } catch (cause) {
     throw hookError(name, step, cause);
   }
+}
+
+/** What a hook gave that must not be async. */
+export function atOnce<T>(given: T): T {
+  const later = (given as PromiseLike<unknown> | undefined)?.then;
+  if (typeof later !== 'function') return given;
+  // Nobody waits for it: what it throws must not end the process.
+  later.call(given, undefined, () => undefined);
+  throw new Error('it is async, and the run cannot wait for this one');
+}
+
+/** What a hook inside a pass gives is one number of the graph: anything else has no gradient. */
+export function scalarTerm(given: unknown): tf.Scalar {
+  if (given instanceof tf.Tensor && given.size === 1) return tf.reshape(given, []);
+  const found = given instanceof tf.Tensor ? `a tensor of shape [${given.shape}]` : quote(given);
+  throw new Error(`it gave ${found} where a scalar tensor is needed, made with tf.sum(…)`);
+}
+
+/** The same for what stands in place of the loss. */
+export function checkedObjective(given: Objective | undefined): Objective {
+  if (typeof given?.denominator !== 'number')
+    throw new Error(`it gave ${quote(given)} where { numerator, denominator } is needed: a scalar tensor and a number`);
+  return { numerator: scalarTerm(given.numerator), denominator: given.denominator };
 }
 
 function hookError(name: string, step: number, cause: unknown): TunebookError {

@@ -48,7 +48,7 @@ export function memoryNeed(
 /** Whether an error says that memory ran out: TensorFlow's, JavaScript's, WebAssembly's and WebGPU's ways to put it. */
 export function isOutOfMemory(error: unknown): boolean {
   const text = error instanceof Error ? `${error.name} ${error.message}` : String(error);
-  return /\bOOM\b|out of memory|bad_alloc|RESOURCE_EXHAUSTED|(array buffer|arraybuffer|memory) allocation failed|invalid (typed )?array (buffer )?length|failed to allocate|cannot enlarge memory/i.test(
+  return /\bOOM\b|out of memory|bad_alloc|RESOURCE_EXHAUSTED|(array buffer|arraybuffer|memory) allocation failed|invalid (typed )?array (buffer )?length|failed to allocate|cannot enlarge memory|maximum memory size exceeded/i.test(
     text,
   );
 }

@@ -38,7 +38,7 @@ export interface SftOptions {
   /**
    * Conversations ({messages}; `tokenizer` and `template` then say how they are encoded) or encoded rows ({ids, labels},
    * packed ones with segmentIds). A function that gives them one by one, anew at every call, streams a data set that does
-   * not fit in memory; `steps` is then required.
+   * not fit in memory, or all at once (`() => data.readRows(file)`); `steps` is then required.
    */
   rows: readonly (Row | TrainRow)[] | RowStream;
   tokenizer?: Tokenizer;
@@ -77,7 +77,7 @@ export interface SftOptions {
   freeze?: WeightMatch | readonly WeightMatch[];
   /**
    * Keep an exponential moving average of the weights with this decay, e.g. 0.999. Evaluations, samples and the best checkpoint see
-   * the average, and when the run is done the model has it; other checkpoints hold both.
+   * the average, and when the run is done (or ended by `stopEarly`) the model has it; other checkpoints hold both.
    */
   ema?: number;
   /** New row order every epoch. Default true. */
@@ -94,7 +94,7 @@ export interface SftOptions {
   shuffleBuffer?: number;
   /**
    * Shares of the tasks that rows name, see `data.mixingShares`: { strategy: 'temperature', temperature: 2 }, or { strategy:
-   * 'weights', weights: { sum: 2, translate: 1 } }. Every stretch of rows then has these shares. Not for streams and packs.
+   * 'weights', weights: { sum: 2, translate: 1 } }. Every stretch of rows then has these shares. Not for streams, packs and buckets.
    */
   mixture?: ShareOptions;
   /**
@@ -126,7 +126,10 @@ export interface SftOptions {
   record?: string | RecordOptions | false;
   /** Where else the numbers go: [train.jsonl('log.jsonl'), train.tensorboard('tb'), train.mlflow({ url })]. */
   logs?: readonly RunLogger[];
-  /** A record whose settings are taken where no others are given; what it cannot hold is given again and must be the same. */
+  /**
+   * A record whose settings are taken where no others are given; what it cannot hold is given again and must be the same (of the model its
+   * size is compared; `train.rerun` compares the weights).
+   */
   from?: string;
   /** Aborting it ends the run after the current step. */
   signal?: AbortSignal;
@@ -229,6 +232,7 @@ const KNOWN: { [K in keyof Required<SftOptions>]: true } = {
 
 /** Options that shape the trajectory and that JSON can hold. */
 type Shaping =
+  | 'maxLength'
   | 'labelSmoothing'
   | 'neftune'
   | 'recompute'
@@ -245,6 +249,7 @@ type Shaping =
   | 'record';
 
 const SHAPING: { [K in Shaping]: true } = {
+  maxLength: true,
   labelSmoothing: true,
   neftune: true,
   recompute: true,
@@ -302,11 +307,11 @@ export function plan(options: SftOptions): SftPlan {
       where: { key: 'steps' },
       fix: 'say how many optimizer steps to take: steps: 1000',
     });
-  if (options.mixture && (stream || options.packing))
+  if (options.mixture && (stream || options.packing || options.bucket))
     throw new BadInput({
       problem: 'A mixture of tasks needs rows that are all there, one by one',
       where: { key: 'mixture' },
-      found: stream ? 'streamed rows' : 'packing',
+      found: stream ? 'streamed rows' : options.packing ? 'packing' : 'bucket, which puts them in another order',
       fix: 'mix the rows beforehand: data.mix(…)',
     });
   const best = checkBest(options.stopEarly, options.keepBest);
@@ -316,6 +321,7 @@ export function plan(options: SftOptions): SftPlan {
       where: { key: 'keepBest' },
       fix: "write checkpoint: { dir: 'runs/mine' } too",
     });
+  refuseUnwatched(options, hooks);
   if (options.spikes) {
     refuseUnknown('spikes', options.spikes, ['window', 'deviations']);
     checkNumber('spikes.window', options.spikes.window ?? 50, { from: 2, integer: true });
@@ -371,6 +377,24 @@ export function plan(options: SftOptions): SftPlan {
     record,
     name: options.name ?? 'sft',
   };
+}
+
+/** What looks at evaluations does nothing in a run that has none, and nobody would notice. */
+function refuseUnwatched({ stopEarly, keepBest, evaluate, evaluateEvery }: SftOptions, hooks: Hooks): void {
+  const key = stopEarly ? 'stopEarly' : 'keepBest';
+  if (!stopEarly && !keepBest) return;
+  if (!evaluate && !hooks.onEval)
+    throw new BadInput({
+      problem: `${key} looks at evaluations, and the run has none`,
+      where: { key },
+      fix: 'give evaluate: { rows: heldOut, every: 50 }, or hooks with onEval and evaluateEvery: 50',
+    });
+  if (stopEarly && (evaluate?.every ?? evaluateEvery) === undefined)
+    throw new BadInput({
+      problem: 'stopEarly looks at evaluations, and the only one is at the end',
+      where: { key },
+      fix: `say how often: ${evaluate ? 'evaluate: { …, every: 50 }' : 'evaluateEvery: 50'}`,
+    });
 }
 
 function replayOf(given: NonNullable<SftOptions['replay']>, options: SftOptions): SftPlan['replay'] {

@@ -1,7 +1,8 @@
 import { dirname, join, resolve } from 'node:path';
-import { BadInput } from '../../base/core/index.js';
+import { BadInput, quote } from '../../base/core/index.js';
 import { load } from '../models/index.js';
-import { readCheckpoint, readyForAdapters, savedParameters } from './checkpoints/index.js';
+import { readCheckpoint, readyForAdapters, refuseAdapters, savedParameters, warn } from './checkpoints/index.js';
+import { oneOf } from './combine.js';
 import { plan, type SftOptions } from './options.js';
 import { followed } from './record/followed.js';
 import type { Run } from './run.js';
@@ -23,9 +24,16 @@ export type ResumeOptions = Pick<SftOptions, 'rows'> & Partial<SftOptions>;
  * @throws BadInput when there is no checkpoint, all are damaged, or rows or optimizer are not those of the run
  */
 export async function resume(dir: string, given: ResumeOptions): Promise<Run> {
+  if (typeof dir !== 'string' || dir === '')
+    throw new BadInput({
+      problem: 'This names no folder of checkpoints',
+      where: { key: 'dir' },
+      found: quote(dir),
+      fix: "write train.resume('runs/mine', { rows })",
+    });
   const saved = await readCheckpoint(dir);
   // What is there but undefined is not given.
-  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as typeof given;
+  const options = Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined)) as typeof given;
   const { steps, epochs, scheduleName, clip, saving, shaping, ...settings } = saved.settings;
   if (!scheduleName && options.schedule === undefined)
     throw new BadInput({
@@ -33,11 +41,25 @@ export async function resume(dir: string, given: ResumeOptions): Promise<Run> {
       where: { file: saved.dir, key: 'schedule' },
       fix: 'pass the same schedule again',
     });
+  if (options.steps !== undefined && options.steps < saved.step)
+    throw new BadInput({
+      problem: 'The run has gone further than that',
+      where: { file: saved.dir, key: 'steps' },
+      expected: `at least ${saved.step}, the steps done`,
+      found: quote(options.steps),
+      fix: 'leave steps out, or go on from an earlier checkpoint: give its folder step-…',
+    });
   const length = options.steps !== undefined || options.epochs !== undefined ? {} : steps === undefined ? { epochs } : { steps };
   const schedule = options.schedule === undefined ? scheduleName : {};
   const loaded = options.model || saved.adapters ? undefined : await load(join(saved.dir, 'model'));
+  if (!saved.adapters) refuseAdapters(options.model, saved.dir);
   const adapted = saved.adapters && (await readyForAdapters(options.model, saved.dir, saved.adapters));
   const model = options.model ?? loaded!;
+  if (saved.evaluations.length > 0 && !options.evaluate && !oneOf(options.hooks).onEval) {
+    warn('The run was evaluated on the way and will not be from here on: pass evaluate, or hooks with onEval, again');
+    delete shaping.stopEarly;
+    delete shaping.keepBest;
+  }
   const checkpoint = { dir: dirname(resolve(saved.dir)), ...saving };
   try {
     const resumed = plan({ checkpoint, ...settings, ...shaping, ...length, ...schedule, clip: clip ?? false, ...options, model });

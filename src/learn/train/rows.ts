@@ -19,14 +19,18 @@ export interface Prepared {
 
 /** Rows ready for the model: encoded when they are conversations, cut to length, checked, and packed where asked. */
 export function prepare(key: string, rows: unknown, options: RowOptions): Prepared {
-  if (!Array.isArray(rows) || rows.length === 0)
+  if (!Array.isArray(rows) || rows.length === 0) {
+    const passing = !Array.isArray(rows) && isIterable(rows);
     throw new BadInput({
       problem: 'There are no rows to train on',
       where: { key },
       expected: 'an array of conversations or encoded rows',
-      found: Array.isArray(rows) ? 'an empty array' : quote(rows),
-      fix: 'read some with await data.readRows(file)',
+      found: passing ? 'something to go through once' : Array.isArray(rows) ? 'an empty array' : quote(rows),
+      fix: passing
+        ? 'give a function that opens it anew for every pass: rows: () => data.streamRows(file)'
+        : 'read some with await data.readRows(file)',
     });
+  }
   const conversations = rows.filter(isConversation);
   const { rows: ready, summary } =
     conversations.length === 0
@@ -42,10 +46,15 @@ export function prepare(key: string, rows: unknown, options: RowOptions): Prepar
           ? 'encode the rows with labels on the response'
           : 'raise maxLength: the responses may have been cut off',
     });
+  ready.forEach((row, index) => {
+    refuseUnknownTokens(key, row, index, options.model);
+  });
   const weighed = ready.map(row => weighPrompt(row, options.promptLossWeight));
-  return options.packing
+  const made = options.packing
     ? { ...packed(weighed, options.packing, options.seed ?? 0), summary }
     : { rows: weighed, summary, packed: undefined };
+  refuseTooLong(key, made.rows, options);
+  return made;
 }
 
 /**
@@ -148,6 +157,57 @@ export function checkedRow(key: string, row: TrainRow, index: number, { model, m
     weights: row.weights?.slice(0, maxLength),
     segmentIds: row.segmentIds?.slice(0, maxLength),
   };
+}
+
+export function isIterable(rows: unknown): boolean {
+  const parts = rows as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined;
+  return typeof rows === 'object' && Boolean(parts?.[Symbol.asyncIterator] ?? parts?.[Symbol.iterator]);
+}
+
+/** Tokens of another tokenizer are found before the first step, not at the one that meets them. */
+function refuseUnknownTokens(key: string, { ids, labels, line }: TrainRow, index: number, model: RowOptions['model']): void {
+  const size = model.config?.vocabSize;
+  if (size === undefined) return;
+  const known = (id: number) => Number.isInteger(id) && id >= 0 && id < size;
+  const wrong = ids.find(id => !known(id)) ?? labels.find(id => id !== -100 && !known(id));
+  if (wrong === undefined) return;
+  const lines = line === undefined ? '' : ` (line ${[line].flat().join(', ')})`;
+  throw new BadInput({
+    problem: `Row ${index}${lines} has a token that the model does not know`,
+    where: { key },
+    expected: `integers from 0 to ${size - 1}, and −100 for labels that are not trained`,
+    found: String(wrong),
+    fix: "encode with the tokenizer that belongs to the model, or give the model the tokenizer's vocabSize",
+  });
+}
+
+/** Rows that the model has no positions for are found before the first step as well; all of them, so that they need be cut once. */
+function refuseTooLong(key: string, rows: readonly TrainRow[], { model, maxLength }: RowOptions): void {
+  const most = model.config?.maxPositionEmbeddings;
+  if (most === undefined || isSeq2Seq(model)) return;
+  const lengths = rows.map(longestSegment);
+  const long = rows.filter((_, i) => lengths[i]! > most);
+  if (long.length === 0) return;
+  const { line } = long[0]!;
+  throw new BadInput({
+    problem: `${long.length} of the ${rows.length} rows are longer than the model's context`,
+    where: { key },
+    expected: `at most ${most} tokens`,
+    found: `up to ${lengths.reduce((a, b) => Math.max(a, b), 0)}, first row ${rows.indexOf(long[0]!)}${line === undefined ? '' : ` (line ${[line].flat().join(', ')})`}`,
+    fix: `cut them: maxLength: ${most}${maxLength === undefined ? '' : ` in place of ${maxLength}`}; or use a model with a longer context`,
+  });
+}
+
+/** Tokens of a row; of a packed one those of its longest segment, each of which has positions of its own. */
+function longestSegment({ ids, segmentIds }: TrainRow): number {
+  if (!segmentIds) return ids.length;
+  let [longest, start] = [0, 0];
+  for (let at = 1; at <= segmentIds.length; at++) {
+    if (at < segmentIds.length && segmentIds[at] === segmentIds[at - 1]) continue;
+    longest = Math.max(longest, at - start);
+    start = at;
+  }
+  return longest;
 }
 
 /** Which of these parts is not as long as another, in words. */

@@ -106,7 +106,8 @@ export function wsd(options: WsdOptions = {}): Schedule {
   return made('wsd', options, (step, total) => {
     const warmup = stepsOf(asked, total);
     const decay = stepsOf(decaying, total);
-    const begin = Math.max(warmup, total - decay);
+    // Where it is longer than what is left after the warm-up its beginning is cut off: it ends at the floor all the same.
+    const begin = total - decay;
     if (step < warmup) return floor + (1 - floor) * (step / warmup);
     if (step < begin) return 1;
     return floor + (1 - floor) * shapes[shape](Math.min(1, (step - begin) / Math.max(1, decay)));
@@ -124,6 +125,19 @@ function made(name: ScheduleName, options: object, schedule: Schedule): Schedule
 /** Which of the built-in schedules this one is, with its options; undefined for any other function. */
 export function originOf(schedule: Schedule): { name: ScheduleName; options: object } | undefined {
   return ORIGINS.get(schedule);
+}
+
+/** What a schedule says of a step: no weight is touched with a rate that is none. */
+export function factorOf(schedule: Schedule, step: number, total: number): number {
+  const factor: unknown = schedule(step, total);
+  if (typeof factor === 'number' && factor >= 0 && Number.isFinite(factor)) return factor;
+  throw new BadInput({
+    problem: `The schedule gives no usable factor for step ${step + 1} of ${total}`,
+    where: { key: 'schedule' },
+    expected: 'a number of at least 0, at once',
+    found: quote(typeof factor === 'number' ? String(factor) : factor),
+    fix: 'mend the function (step, total) → factor; train.cosine({ warmup: 10 }) is one',
+  });
 }
 
 /** Warm-up first, then `decay` over the share of the remaining steps that is done (0 → 1). */

@@ -1,14 +1,15 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { current, matmulSpeed } from '../../base/backend/index.js';
-import { BadInput, type Parameter } from '../../base/core/index.js';
+import { BadInput, type Parameter, TunebookError } from '../../base/core/index.js';
 import type { EncodeSummary, PackReport } from '../../prepare/tokens/index.js';
-import { GoodState, NonFinite } from './accidents.js';
+import { firstSpoilt, GoodState, NonFinite } from './accidents.js';
 import type { BestState } from './best.js';
-import { type Checkpointed, type Snapshot, saveCheckpoint, saveFailed, warn } from './checkpoints/index.js';
+import { type Checkpointed, hold, type Snapshot, saveCheckpoint, saveFailed, warn } from './checkpoints/index.js';
 import { Evaluations } from './evaluations.js';
 import { stepFlops } from './flops.js';
+import { FrozenTokens } from './frozen-tokens.js';
 import type { StepReport } from './history.js';
-import { callHook, type SavedHookState } from './hooks.js';
+import { callHook, callNow, type SavedHookState } from './hooks.js';
 import { countLabels } from './labels.js';
 import { matching } from './match.js';
 import { isOutOfMemory, memoryNeed, outOfMemory } from './memory-need.js';
@@ -19,6 +20,7 @@ import type { DataOrder } from './order.js';
 import { followed } from './record/followed.js';
 import { withRecorded } from './record/from.js';
 import type { Driver, Run, RunStatus } from './run.js';
+import { factorOf } from './schedules.js';
 import { dataOrder, type RowSource, rowSource } from './source.js';
 import { spike } from './spikes.js';
 import { type StepOutcome, takeStep } from './step.js';
@@ -65,6 +67,7 @@ export class SftDriver implements Driver {
   readonly #replay: DataOrder | undefined;
   readonly #replayed: ReadonlySet<TrainRow>;
   readonly #evaluations: Evaluations;
+  readonly #frozenTokens: FrozenTokens;
   /** What the hooks of the run that is resumed had. */
   #hookState: SavedHookState | undefined;
   #memory: OptimizerMemory | undefined;
@@ -73,8 +76,12 @@ export class SftDriver implements Driver {
   #saved = 0;
   /** The step whose checkpoint could not be written. */
   #unsaved: number | undefined;
+  /** Gives up the folder of checkpoints, while the run is on its way. */
+  #release: (() => void) | undefined;
   /** Factor on the learning rate. */
   #rate = 1;
+  /** The model has the average of the weights, and the optimizer's memory the weights. */
+  #swapped = false;
   /** Steps left out since the last one that was taken. */
   #rejected = 0;
   #pace: number[] = [];
@@ -91,6 +98,7 @@ export class SftDriver implements Driver {
     this.#seq2seq = isSeq2Seq(plan.model);
     this.#frozen = matching('freeze', plan.freeze, plan.model.parameters).filter(({ trainable }) => trainable);
     for (const parameter of this.#frozen) parameter.trainable = false;
+    this.#frozenTokens = new FrozenTokens(plan.model, plan.options.tokenizer);
     this.#source = rowSource(plan, resumed?.order);
     this.encoding = plan.encoding ?? this.#source.encoding;
     if (plan.replay) this.#replay = dataOrder(plan, plan.replay.rows, `replay/${plan.seed}`, resumed?.replay);
@@ -121,14 +129,18 @@ export class SftDriver implements Driver {
   async step(): Promise<StepReport | undefined> {
     const { learningRate, schedule, batchSize, spikes } = this.#plan;
     const started = performance.now();
+    this.#show(false);
+    const { checkpoint } = this.#plan;
+    if (checkpoint) this.#release ??= hold(checkpoint.dir, this.name);
     let skipped = 0;
     for (;;) {
       if (this.#exhausted()) return undefined;
-      const drawn = split(await this.#draw(), batchSize);
+      const drawn = split(await this.#draw(skipped > 0), batchSize);
       const batches = drawn.filter(rows => rows.some(row => countLabels(row, this.#seq2seq) > 0));
       skipped += drawn.length - batches.length;
       if (batches.length === 0) continue;
-      const rate = learningRate * this.#rate * schedule(this.#step, this.total);
+      this.#frozenTokens.look(batches.flat());
+      const rate = learningRate * this.#rate * factorOf(schedule, this.#step, this.total);
       const outcome = await this.#attempt(batches, rate);
       if (!outcome) continue;
       this.#step++;
@@ -166,21 +178,39 @@ export class SftDriver implements Driver {
   }
 
   async ended(status: RunStatus, run: Run): Promise<void> {
-    // A run that has failed says why; that it could not be saved either comes beside.
-    if (this.#plan.checkpoint && this.#step > this.#saved) await (status === 'failed' ? this.#saveOrWarn(run) : this.save(run));
+    try {
+      if (status === 'done' && this.#evaluations.missed(this.#step, run))
+        await this.#averaged(() => this.#evaluations.take(this.#step, run.last, run));
+      // A run that has failed says why; that it could not be saved either comes beside.
+      if (this.#plan.checkpoint && this.#step > this.#saved) await (status === 'failed' ? this.#saveOrWarn(run) : this.save(run));
+    } finally {
+      this.#free();
+    }
     // The average is what the run was for.
-    if (status === 'done' && this.#plan.averaged && this.#memory) swapEma(this.model.parameters, this.#memory.state);
+    this.#show(status === 'done' || (status === 'stopped' && this.#evaluations.over));
     await callHook('onStop', this.#step, () => this.#plan.hooks.onStop?.(status, { run, signal: this.#signal }));
   }
 
+  /** Others may write into the folder of checkpoints. */
+  #free(): void {
+    this.#release?.();
+    this.#release = undefined;
+  }
+
   dispose(): void {
+    this.#free();
     this.#memory?.dispose();
     this.#memory = undefined;
     this.#good?.dispose();
     this.#good = undefined;
     this.#source.close?.();
-    this.#plan.hooks.onDispose?.();
     for (const parameter of this.#frozen) parameter.trainable = true;
+    const { hooks } = this.#plan;
+    callNow('onDispose', this.#step, () => {
+      const freeing: unknown = hooks.onDispose?.();
+      if (freeing instanceof Promise)
+        freeing.catch(error => warn(`The hook onDispose failed: ${(error as Error)?.message ?? error}`));
+    });
   }
 
   /** Take a step, or leave its rows out where they cannot be trained on and the policy says so: undefined. */
@@ -257,14 +287,19 @@ export class SftDriver implements Driver {
 
   /** Do something with the averaged weights in the model, where there are any. */
   async #averaged<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#plan.averaged || !this.#memory) return work();
-    const { state } = this.#memory;
-    swapEma(this.model.parameters, state);
+    this.#show(true);
     try {
       return await work();
     } finally {
-      swapEma(this.model.parameters, state);
+      this.#show(false);
     }
+  }
+
+  /** Put the average of the weights into the model, where there is one, or the weights themselves. */
+  #show(average: boolean): void {
+    if (average === this.#swapped || !this.#plan.averaged || !this.#memory) return;
+    swapEma(this.model.parameters, this.#memory.state);
+    this.#swapped = average;
   }
 
   /** A checkpoint on the way: where it cannot be written the run goes on. */
@@ -287,6 +322,7 @@ export class SftDriver implements Driver {
         problem: memory ? 'The run has no folder for checkpoints' : 'The run has no memory of an optimizer that could be saved',
         fix: memory ? "say where: run.save('runs/mine')" : 'model.save(dir) writes the weights',
       });
+    await this.#refuseSpoilt(dir);
     const remembered = new Set(Object.values(memory.state.slots).flatMap(values => values.map(({ name }) => name)));
     const loop: LoopState = {
       rate: this.#rate,
@@ -301,15 +337,19 @@ export class SftDriver implements Driver {
       replay: this.#replay?.state,
       state: memory.state,
       loop,
-      hooks: hooks.onSave?.(),
+      hooks: hooks.onSave && callNow('onSave', this.#step, () => hooks.onSave!()),
       told: { history: run.history, evaluations: run.evaluations, samples: run.samples },
     };
+    const average = this.#swapped;
+    this.#show(false);
     let folder: string;
     try {
       folder = await saveCheckpoint({ ...checkpoint, dir }, snapshot);
     } catch (error) {
       this.#unsaved = this.#step;
       throw await saveFailed(dir, this.#step, this.#saved || undefined, error);
+    } finally {
+      this.#show(average);
     }
     this.#saved = this.#step;
     this.#unsaved = undefined;
@@ -318,11 +358,24 @@ export class SftDriver implements Driver {
     return folder;
   }
 
-  /** The rows of one optimizer step, replay rows last. */
-  async #draw(): Promise<TrainRow[]> {
+  /** Weights that are lost must not take the place of good ones. */
+  async #refuseSpoilt(dir: string): Promise<void> {
+    const spoilt = await firstSpoilt(this.model.parameters.filter(({ trainable }) => trainable));
+    if (spoilt === undefined) return;
+    this.#unsaved = this.#step;
+    throw new TunebookError({
+      problem: `The weights are not finite after step ${this.#step}, first ${spoilt}: no checkpoint was written of them`,
+      where: { file: dir },
+      fix: `go on from ${this.#saved ? `that of step ${this.#saved}` : 'the start'} with a lower learning rate, a longer warm-up or a lower clip`,
+    });
+  }
+
+  /** The rows of one optimizer step, replay rows last. Once more for a step (`again`) there is a row of the run's own among them. */
+  async #draw(again: boolean): Promise<TrainRow[]> {
     const { replay, batchSize, accumulate } = this.#plan;
-    const other = this.#replayRows(this.#step);
-    const main = await this.#source.take(batchSize * accumulate - other);
+    const all = batchSize * accumulate;
+    const other = Math.min(this.#replayRows(this.#step), again ? all - 1 : all);
+    const main = await this.#source.take(all - other);
     return [...main, ...(this.#replay?.cycle(other) ?? []).map(i => replay!.rows[i]!)];
   }
 
@@ -341,7 +394,8 @@ export class SftDriver implements Driver {
   #stepsOf(epochs: number): number {
     const { rows, batchSize, accumulate } = this.#plan;
     let steps = 0;
-    for (let left = rows.length, done = 0; done + (rows.length - left) < epochs * rows.length; steps++) {
+    const wanted = epochs * rows.length * (1 - Number.EPSILON);
+    for (let left = rows.length, done = 0; done + (rows.length - left) < wanted; steps++) {
       if (left === 0) [left, done] = [rows.length, done + rows.length];
       left -= Math.min(left, batchSize * accumulate - this.#replayRows(steps));
     }

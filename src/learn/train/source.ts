@@ -1,4 +1,4 @@
-import { BadInput } from '../../base/core/index.js';
+import { BadInput, quote } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import {
   bucketWindow,
@@ -11,12 +11,14 @@ import {
 import { countLabels } from './labels.js';
 import type { SftPlan } from './options.js';
 import { DataOrder, type OrderState } from './order.js';
-import { checkedRow, isConversation, packed, weighPrompt, whyNotEncodable } from './rows.js';
+import { checkedRow, isConversation, isIterable, packed, weighPrompt, whyNotEncodable } from './rows.js';
 import { MixtureSource, type MixtureState } from './task-source.js';
 import { isSeq2Seq, type TrainRow } from './types.js';
 
+type Rows = AsyncIterable<Row | TrainRow> | Iterable<Row | TrainRow>;
+
 /** Gives the rows one by one, from the first at every call: a pass over the data. */
-export type RowStream = () => AsyncIterable<Row | TrainRow> | Iterable<Row | TrainRow>;
+export type RowStream = () => Rows | Promise<Rows>;
 
 /** Where a run stands in streamed rows, or in a mixture of tasks. */
 export type StreamState = PassState | MixtureState;
@@ -103,7 +105,7 @@ class StreamSource implements RowSource {
     const rows: TrainRow[] = [];
     try {
       while (rows.length < count) {
-        this.#pass ??= this.#begin();
+        this.#pass ??= await this.#begin();
         const { done, value } = await this.#pass.next();
         if (done) {
           this.#end();
@@ -135,11 +137,20 @@ class StreamSource implements RowSource {
     this.#pass = undefined;
   }
 
-  #begin(): Pass {
+  async #begin(): Promise<Pass> {
+    const opened: unknown = await this.#open();
+    if (!isIterable(opened))
+      throw new BadInput({
+        problem: 'The function for rows gave nothing that rows can be taken from',
+        where: { key: 'rows' },
+        expected: 'an array, or something that for await goes through',
+        found: quote(opened),
+        fix: 'write rows: () => data.streamRows(file)',
+      });
     const { batchSize, shuffle, shuffleBuffer, bucket, seed } = this.#plan;
     const { epoch, row, item } = this.#state;
     this.#labelled = row === 0 && item === 0 ? false : undefined;
-    return streamed(this.#open(), {
+    return streamed(opened as Rows, {
       batchSize,
       shuffle,
       shuffleBuffer,

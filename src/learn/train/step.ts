@@ -4,7 +4,7 @@ import { sumsOfSquares } from '../../base/ops/index.js';
 import { batchOf } from '../../prepare/tokens/index.js';
 import type { LossOptions } from '../models/index.js';
 import { refuseNonFinite } from './accidents.js';
-import { callLoss, type Hooks, type LossContext } from './hooks.js';
+import { callNow, checkedObjective, type Hooks, type LossContext, scalarTerm } from './hooks.js';
 import { labelledTokens } from './labels.js';
 import type { OptimizerMemory } from './optimizer-memory.js';
 import type { ShowRowOptions } from './row-text.js';
@@ -106,11 +106,11 @@ function passOf(input: StepInput, rows: readonly TrainRow[], index: number, watc
   if (objective) {
     options.only = true;
     options.extra = pass => {
-      const made = callLoss('objective', step, () => objective.call(hooks, pass, context));
-      own = made.denominator;
-      return made.numerator;
+      const { numerator, denominator } = callNow('objective', step, () => objective.call(hooks, pass, context), checkedObjective);
+      own = denominator;
+      return numerator;
     };
-  } else if (loss) options.extra = pass => callLoss('loss', step, () => loss.call(hooks, pass, context));
+  } else if (loss) options.extra = pass => callNow('loss', step, () => loss.call(hooks, pass, context), scalarTerm);
   if (watch && !objective) {
     watch.open(rows, tokens!);
     options.observe = watch.see;

@@ -41,6 +41,8 @@ export interface TrainableModel {
   readonly config?: Partial<ModelSizes>;
   /** Names of the matrices with a row for every token, the head last. */
   vocabularyMatrices?(): string[];
+  /** Tokens whose rows were never trained and that stay frozen: rows that have them are warned of. */
+  untrainedTokens?(): ReadonlySet<number>;
   /** Write config and weights into a folder; needed for checkpoints only. */
   save?(dir: string): Promise<void>;
 }
@@ -53,6 +55,7 @@ export interface ModelSizes {
   headDim?: number;
   intermediateSize?: number;
   vocabSize?: number;
+  maxPositionEmbeddings?: number;
   numExperts?: number;
   numExpertsPerToken?: number;
 }

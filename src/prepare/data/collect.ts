@@ -1,4 +1,4 @@
-import { BadInput, Interrupted, quote } from '../../base/core/index.js';
+import { BadInput, Interrupted, quote, refuseUnknown } from '../../base/core/index.js';
 import { describe, isObject } from './layouts/fields.js';
 import { detectLayout, LAYOUTS, LIKE } from './layouts/index.js';
 import type { AnyRow, Converted, Gatherer, Kind, Layout, Malformed, Origin } from './layouts/layout.js';
@@ -11,6 +11,11 @@ export type Raw = ({ value: unknown } | { bad: Omit<Malformed, 'kind'> }) & Orig
 /** So many skipped rows are listed; in a file larger than memory every row may be one. */
 const LISTED = 10_000;
 
+const OPTIONS: readonly (keyof ReadOptions)[] = [
+  ...(['layout', 'format', 'columns', 'container', 'onBad', 'maxSkipped', 'limit', 'signal', 'maxBytes', 'timeout'] as const),
+  ...(['textBy', 'delimiter', 'superni', 'oasst'] as const),
+];
+
 const READER: Record<Kind, string> = { rows: 'readRows', preferences: 'readPreferences', unary: 'readUnary' };
 const GIVES: Record<Kind, string> = { rows: 'conversations', preferences: 'preference pairs', unary: 'answers with a verdict' };
 
@@ -19,13 +24,17 @@ export class Collector<R extends AnyRow> {
   readonly report: ReadReport;
   readonly #options: ReadOptions;
   readonly #kind: Kind;
+  /** Names of the layout by those of the file. */
+  readonly #columns: ReadonlyMap<string, string> | undefined;
   #layout: Layout | undefined;
   #gatherer: Gatherer | undefined | null = null;
   #skipped = 0;
 
   constructor(source: string, kind: Kind, options: ReadOptions) {
+    refuseUnknown(`data.${READER[kind]}`, options, OPTIONS);
     this.#options = options;
     this.#kind = kind;
+    this.#columns = columnsOf(options);
     const name = options.layout ?? options.format ?? 'auto';
     if (name !== 'auto') {
       this.#layout = LAYOUTS.find(layout => layout.name === name);
@@ -81,7 +90,8 @@ export class Collector<R extends AnyRow> {
     });
   }
 
-  #convert(value: unknown, origin: Origin, rows: R[]): void {
+  #convert(found: unknown, origin: Origin, rows: R[]): void {
+    const value = this.#columns && isObject(found) ? renamed(found, this.#columns) : found;
     const layout = this.#layout ?? detectLayout(value);
     if (layout === undefined) {
       this.#bad(
@@ -89,7 +99,7 @@ export class Collector<R extends AnyRow> {
           problem: isObject(value) ? 'the layout of the row is not known' : 'a row is not an object',
           expected: `a row like ${LIKE}`,
           found: describe(value),
-          fix: 'rename the keys',
+          fix: "say which is which, e.g. {columns: {instruction: 'question', output: 'answer'}}",
         },
         origin,
       );
@@ -162,4 +172,28 @@ export class Collector<R extends AnyRow> {
       fix: `read it with data.${READER[layout.kind]}, or name another layout the rows fit too ({layout: '…'})`,
     });
   }
+}
+
+function columnsOf({ columns }: ReadOptions): ReadonlyMap<string, string> | undefined {
+  if (columns === undefined) return undefined;
+  const pairs = isObject(columns) ? Object.entries(columns) : [];
+  if (pairs.length === 0 || pairs.some(([, from]) => typeof from !== 'string'))
+    throw new BadInput({
+      problem: 'these are no names of columns',
+      where: { key: 'columns' },
+      expected: "layout's key: file's key, e.g. {instruction: 'question', output: 'answer'}",
+      found: quote(columns),
+    });
+  return new Map(pairs.map(([to, from]) => [from, to]));
+}
+
+/** A row under the names of the layout. */
+function renamed(value: Record<string, unknown>, columns: ReadonlyMap<string, string>): Record<string, unknown> {
+  const taken = new Set([...columns].flatMap(([from, to]) => (Object.hasOwn(value, from) ? [to] : [])));
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, item]) => {
+      const to = columns.get(key);
+      return to !== undefined ? [[to, item]] : taken.has(key) ? [] : [[key, item]];
+    }),
+  );
 }

@@ -139,6 +139,12 @@ export interface ReadOptions {
   layout?: RowFormat | 'auto';
   /** The same as `layout`. */
   format?: RowFormat | 'auto';
+  /**
+   * What the file calls the keys of a layout, as layout's key: file's key. `{ instruction: 'question', output: 'answer' }` reads GSM8K
+   * as Alpaca rows, `{ system: 'system_prompt', instruction: 'question', output: 'response' }` OpenOrca. A key of the file's that
+   * another one takes the name of is left out.
+   */
+  columns?: Readonly<Record<string, string>>;
   /** How the file keeps its rows. Defaults to `auto`: told from its first bytes and its ending. Gzip is always recognised. */
   container?: Container | 'auto';
   /** What to do with a malformed row (invalid JSON, a missing key, a wrong type): `throw` (the default) or `skip`, which lists it in the report. */

@@ -1,3 +1,4 @@
+import { BadInput, refuseUnknown } from '../../base/core/index.js';
 import { contentText, type Row, split } from '../data/index.js';
 import type { TaskSet } from './types.js';
 
@@ -13,11 +14,21 @@ export interface FromRowsOptions {
  * A task set from rows of your own: some are held out, and training rows with the same prompt as one of them are left
  * out, so that a score on them is about rows the model has not seen. Needs at least two rows.
  */
-export function fromRows(rows: readonly Row[], { heldOut = 100, seed = 1 }: FromRowsOptions = {}): TaskSet {
+export function fromRows(rows: readonly Row[], options: FromRowsOptions = {}): TaskSet {
+  refuseUnknown('tasks.fromRows', options, ['heldOut', 'seed']);
+  const { heldOut = 100, seed = 1 } = options;
   const parts = split(rows, { heldOut: Math.max(1, Math.min(heldOut, Math.floor(rows.length / 5))), seed });
   const tested = new Set(parts.heldOut.map(promptText));
+  const train = parts.train.filter(row => !tested.has(promptText(row)));
+  if (train.length === 0)
+    throw new BadInput({
+      problem: 'no row is left to train',
+      where: { key: 'rows' },
+      expected: 'rows with different prompts',
+      found: `${rows.length} rows that ask the same as the held-out ones`,
+    });
   return {
-    rows: parts.train.filter(row => !tested.has(promptText(row))),
+    rows: train,
     rungs: { 'held-out rows': parts.heldOut },
     heldOut: ['held-out rows'],
   };

@@ -1,4 +1,4 @@
-import { BadInput } from '../../base/core/index.js';
+import { BadInput, quote, refuseUnknown } from '../../base/core/index.js';
 import type { Message } from '../data/index.js';
 import { Rendering, type Trim } from './rendering.js';
 import { stripNewlines, thinkingOf } from './thinking.js';
@@ -60,7 +60,18 @@ const FOLD: TurnFormat = { before: '', end: '\n\n' };
  * ```
  */
 export function define(format: TemplateFormat): Template {
+  refuseUnknown('templates.define', format, FORMAT);
   const { name, boundary = 'split' } = format;
+  const { user, assistant, tool, system } = format;
+  const turns = {
+    user,
+    assistant,
+    ...(tool && { tool }),
+    ...(system && system !== 'fold' && { system: 'fold' in system ? system.fold : system }),
+  };
+  for (const [role, turn] of Object.entries(turns)) checkTurn(role, turn);
+  if (typeof name !== 'string' || name === '')
+    throw new BadInput({ problem: 'a template needs a name', where: { key: 'name' }, expected: 'a text', found: quote(name) });
   const end = format.assistant.end ?? '';
   if (end === '') {
     throw new BadInput({
@@ -76,6 +87,22 @@ export function define(format: TemplateFormat): Template {
     stop: end.trim() === '{eos}' ? ['eos'] : [end],
     render: (messages, options = {}) => render(format, messages, options),
   };
+}
+
+const FORMAT: readonly string[] = [
+  ...['name', 'boundary', 'system', 'defaultSystem', 'user', 'assistant', 'tool', 'toolCalls', 'thinking', 'tokens', 'bos'],
+];
+const TURN: readonly string[] = ['before', 'lead', 'end', 'after', 'between', 'trim'];
+
+function checkTurn(role: string, turn: TurnFormat | undefined): void {
+  if (typeof turn !== 'object' || turn === null || typeof turn.before !== 'string')
+    throw new BadInput({
+      problem: `it is not said what stands before a message of the ${role}`,
+      where: { key: role },
+      expected: "{ before: '…', end: '…' }",
+      found: quote(turn),
+    });
+  refuseUnknown(role, turn, TURN);
 }
 
 function render(format: TemplateFormat, messages: readonly Message[], options: RenderOptions): Segment[] {

@@ -2,6 +2,7 @@ import { BadInput, Interrupted, progress } from '../../base/core/index.js';
 import type { Row } from '../data/index.js';
 import { get } from '../templates/index.js';
 import { type EncodeOptions, encode } from './encode.js';
+import { checkEncodeOptions } from './encode-options.js';
 import { type EncodedRows, type EncodeRowsOptions, encodeRows, summarise } from './encode-rows.js';
 import type { FlatRows, WorkerSetUp } from './encode-worker.js';
 import { EncodedRow } from './encoded.js';
@@ -21,6 +22,7 @@ export interface ParallelOptions extends EncodeRowsOptions {
  */
 export async function encodeRowsParallel(rows: readonly Row[], options: ParallelOptions): Promise<EncodedRows> {
   const { workers, maxDropped, signal, ...own } = options;
+  checkEncodeOptions(own);
   const template = typeof own.template === 'string' ? get(own.template) : own.template;
   const node = typeof process === 'object' && process.versions?.node !== undefined;
   const threads = node ? Math.min(workers ?? (await available()), Math.ceil(rows.length / CHUNK)) : 1;

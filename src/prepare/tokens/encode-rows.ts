@@ -2,6 +2,7 @@ import { BadInput, Interrupted, progress } from '../../base/core/index.js';
 import type { Row } from '../data/index.js';
 import { get } from '../templates/index.js';
 import { type EncodeOptions, encode } from './encode.js';
+import { checkEncodeOptions } from './encode-options.js';
 import type { EncodedRow } from './encoded.js';
 
 export interface EncodeRowsOptions extends EncodeOptions {
@@ -51,6 +52,7 @@ export interface EncodedRows {
  * @throws BadInput when more than `maxDropped` of the rows, or all of them, are dropped.
  */
 export function encodeRows(rows: readonly Row[], options: EncodeRowsOptions): EncodedRows {
+  checkEncodeOptions(options);
   const { signal } = options;
   const template = typeof options.template === 'string' ? get(options.template) : options.template;
   const own = { ...options, template };

@@ -2,6 +2,7 @@ import { BadInput, Interrupted, progress } from '../../base/core/index.js';
 import type { Row } from '../data/index.js';
 import { get } from '../templates/index.js';
 import { encode } from './encode.js';
+import { checkEncodeOptions } from './encode-options.js';
 import type { EncodeRowsOptions, EncodeSummary } from './encode-rows.js';
 import type { EncodedRow } from './encoded.js';
 
@@ -32,6 +33,7 @@ export class CountingEncoder<R extends CountedRow> {
 
   /** @param listed dropped rows that the summary lists: the first 1,000 unless told */
   constructor(options: EncodeRowsOptions, encodeOne: (row: Row, options: EncodeRowsOptions) => R, listed: number = LISTED) {
+    checkEncodeOptions(options);
     this.#encodeOne = encodeOne;
     this.#listed = listed;
     const template = typeof options.template === 'string' ? get(options.template) : options.template;

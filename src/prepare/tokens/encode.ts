@@ -1,6 +1,7 @@
 import { BadInput, quote } from '../../base/core/index.js';
 import type { Message, Row } from '../data/index.js';
 import { get, type RenderOptions, type Segment, type Template } from '../templates/index.js';
+import { checkEncodeOptions } from './encode-options.js';
 import { type EncodedParts, EncodedRow, IGNORED } from './encoded.js';
 import type { Pieces } from './engine.js';
 import type { Part } from './pipeline/added.js';
@@ -67,6 +68,17 @@ export function stopIds(template: Template | string, tokenizer: Tokenizer): numb
   return [...new Set([...ids, ...tokenizer.stopIds])];
 }
 
+/**
+ * What ends an assistant turn, for generation: {@link stopIds}, and beside them the texts that this tokenizer has no token for, as templates of
+ * plain text end their turns.
+ */
+export function stopsOf(template: Template | string, tokenizer: Tokenizer): { ids: number[]; texts: string[] } {
+  const { name, stop } = resolve(template);
+  const isToken = (text: string) => text === 'eos' || tokenizer.splitAdded(text)[0]?.id !== undefined;
+  const ids = stop.filter(isToken).map(text => (text === 'eos' ? needEos(name, tokenizer) : tokenizer.splitAdded(text)[0]!.id!));
+  return { ids: [...new Set([...ids, ...tokenizer.stopIds])], texts: stop.filter(text => !isToken(text)) };
+}
+
 function resolve(template: Template | string): Template {
   return typeof template === 'string' ? get(template) : template;
 }
@@ -115,6 +127,7 @@ function assemble(
   options: WriteOptions,
   ask: Pick<RenderOptions, 'addGenerationPrompt' | 'continueFinalMessage'>,
 ): Assembly {
+  checkEncodeOptions(options);
   const { tokenizer, template, boundary, tools, documents, thinking } = options;
   const form = resolve(template);
   if (form.stop.includes('eos')) needEos(form.name, tokenizer);

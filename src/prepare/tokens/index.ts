@@ -7,7 +7,7 @@ export {
   type RowsOfBatch,
   type TrainableRow,
 } from './batches.js';
-export { type Conversation, type EncodeOptions, encode, encodePrompt, stopIds, type WriteOptions } from './encode.js';
+export { type Conversation, type EncodeOptions, encode, encodePrompt, stopIds, stopsOf, type WriteOptions } from './encode.js';
 export { encodeRowsParallel, type ParallelOptions } from './encode-parallel.js';
 export { type DroppedRow, type EncodedRows, type EncodeRowsOptions, type EncodeSummary, encodeRows } from './encode-rows.js';
 export { type CountedRow, CountingEncoder, type EncodedStream, encodeStream, RowEncoder, type Stream } from './encode-stream.js';

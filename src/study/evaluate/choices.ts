@@ -1,3 +1,4 @@
+import type { ColumnTable } from 'arquero';
 import { BadInput, quote, setView } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import { fromSaved } from '../../prepare/tasks/index.js';
@@ -6,14 +7,15 @@ import { encode, encodeSeq2Seq, stopIds, type Tokenizer } from '../../prepare/to
 import { wilson } from './interval.js';
 import { type LikelihoodOptions, type LikelihoodRequest, logLikelihoods } from './likelihood.js';
 import { normalise } from './normalise.js';
-import { answerOf, needRows, promptOf, question } from './questions.js';
+import { answerOf, needRows, plainPrompt, promptOf, question } from './questions.js';
 
 /** Options of {@link choices}. */
 export interface ChoicesOptions extends LikelihoodOptions {
   tokenizer: Tokenizer;
   /**
    * With one, every choice is the assistant's answer (its end of turn not counted). Without, choices continue the question as plain
-   * text, encoded as lm-eval does: question and choice together, spaces at the border on the choice's side.
+   * text (a system message and earlier turns before it, a line each), encoded as lm-eval does: question and choice together, spaces at
+   * the border on the choice's side.
    */
   template?: Template;
   /** Rows that end with the right choice. */
@@ -86,6 +88,24 @@ export class ChoiceScores {
   /** What guessing gives: the mean of 1 ÷ number of choices. */
   get chance(): number {
     return this.samples.reduce((sum, { choices }) => sum + 1 / choices.length, 0) / this.n;
+  }
+
+  /** Every row as one of an arquero table: task, prompt, the right choice, the chosen one and whether it is right, and how likely each was. */
+  async table(): Promise<ColumnTable> {
+    const { from } = await import('arquero');
+    return from(
+      this.samples.map(({ prompt, choices, gold, logLikelihoods, chosen, task }, index) => ({
+        index,
+        task: task ?? null,
+        prompt,
+        expected: choices[gold]!,
+        chosen: choices[chosen.nothing]!,
+        correct: chosen.nothing === gold,
+        ...Object.fromEntries(NORMS.slice(1).map(by => [`correct by ${by}`, chosen[by] === gold])),
+        choices: [...choices],
+        logLikelihoods: [...logLikelihoods],
+      })),
+    );
   }
 
   /** Under one norm, with Wilson's 95 % interval. */
@@ -167,13 +187,13 @@ function choicesOf(row: Row): readonly string[] {
 interface ChoiceChecker {
   choices?: unknown;
   answer?: unknown;
-  then?: unknown;
+  inner?: unknown;
 }
 
 /** The row's checker; of one of form the one inside it, which judges the answer itself. */
 function checkerOf(row: Row): ChoiceChecker {
   let checker = (fromSaved(row) as { checker?: ChoiceChecker }).checker;
-  while (typeof checker?.then === 'object' && checker.then !== null) checker = checker.then;
+  while (typeof checker?.inner === 'object' && checker.inner !== null) checker = checker.inner;
   return checker ?? {};
 }
 
@@ -211,7 +231,7 @@ function request(row: Row, choice: string, { tokenizer, template, model, delimit
     const end = ids.findIndex((id, at) => at >= first && stops.has(id));
     return { context: ids.slice(0, first), continuation: ids.slice(first, end < 0 ? ids.length : end) };
   }
-  return plainRequest(question(row), delimiter + choice, tokenizer, model.startIds !== undefined);
+  return plainRequest(plainPrompt(row), delimiter + choice, tokenizer, model.startIds !== undefined);
 }
 
 /** As lm-eval's `_encode_pair`: white space at the end of the context goes to the continuation, and both are encoded together. */

@@ -76,6 +76,7 @@ setView(Comparison, it => ({
  */
 export function compareArms(a: Arm, b: Arm, options: CompareOptions = {}): Comparison {
   const { metric = 'correct', seed = 1, resamples, level, power, strict } = options;
+  refuseOtherRows(a, b);
   const [left, right] = [measuresOf(a, metric), measuresOf(b, metric)];
   const names = [...left.keys()].filter(name => right.has(name));
   const other = [...left.keys(), ...right.keys()].find(name => !names.includes(name));
@@ -86,9 +87,8 @@ export function compareArms(a: Arm, b: Arm, options: CompareOptions = {}): Compa
       found: [...right.keys()].join(', '),
     });
   const rows = names.map((measure): ComparedMeasure => {
-    const [x, y] = [left.get(measure)!, right.get(measure)!];
-    const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
-    const means = { measure, seeds: x.seeds.length, a: mean(x.seeds), b: mean(y.seeds) };
+    const [x, y] = bothScored(left.get(measure)!, right.get(measure)!);
+    const means = { measure, seeds: x.seeds.length, a: meanOf(x.seeds), b: meanOf(y.seeds) };
     const hierarchical = x.items && y.items && bootstrap(x.items, { against: y.items, level, seed, resamples });
     if (x.seeds.length === 1 && y.seeds.length === 1 && hierarchical && !strict) {
       const { mean: difference, low, high, p } = hierarchical;
@@ -105,7 +105,39 @@ export function compareArms(a: Arm, b: Arm, options: CompareOptions = {}): Compa
 /** One measure of an arm: a number a seed, and the numbers it is the mean of. */
 interface Measured {
   seeds: readonly number[];
+  /** By seed; NaN for what could not be scored. */
   items?: readonly (readonly number[])[];
+}
+
+const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Of rows the ones that could be scored in both arms: a difference is of the same rows. */
+function bothScored(x: Measured, y: Measured): [Measured, Measured] {
+  if (!x.items || !y.items) return [x, y];
+  const kept = (own: Measured, other: Measured): Measured => {
+    const items = own.items!.map((values, s) =>
+      values.filter((value, i) => !Number.isNaN(value) && !Number.isNaN(other.items![s]?.[i] ?? 0)),
+    );
+    return { items, seeds: items.map(meanOf) };
+  };
+  return [kept(x, y), kept(y, x)];
+}
+
+/** Scored arms are held against each other row by row: asked in other words perhaps, but with the same answers expected. */
+function refuseOtherRows(a: Arm, b: Arm): void {
+  const [x, y] = [a, b].map(arm => [arm].flat().filter(one => one instanceof Scored));
+  for (const [s, one] of x!.entries()) {
+    const other = y![s];
+    if (!other || other.n !== one.n) continue;
+    const at = one.samples.findIndex(({ expected }, i) => expected !== other.samples[i]!.expected);
+    if (at >= 0)
+      throw new BadInput({
+        problem: 'the two arms were not scored on the same rows',
+        expected: `row ${at} with the answer ${quote(one.samples[at]!.expected)}`,
+        found: quote(other.samples[at]!.expected),
+        fix: 'score the same rows in the same order in both arms',
+      });
+  }
 }
 
 function measuresOf(arm: Arm, metric: string): Map<string, Measured> {
@@ -130,11 +162,9 @@ function scoredMeasures(arms: readonly Scored[], metric: string): Map<string, Me
   return new Map(
     parts.map(part => {
       const items = arms.map(scored =>
-        scored
-          .values(metric)
-          .filter((value, i) => !Number.isNaN(value) && (part === undefined || scored.samples[i]!.task === part)),
+        scored.values(metric).filter((_, i) => part === undefined || scored.samples[i]!.task === part),
       );
-      return [part ?? 'all rows', { items, seeds: items.map(values => values.reduce((a, b) => a + b, 0) / values.length) }];
+      return [part ?? 'all rows', { items, seeds: items.map(meanOf) }];
     }),
   );
 }

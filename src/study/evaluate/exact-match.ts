@@ -1,10 +1,10 @@
 import { setView } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
-import { encodePrompt, encodeSeq2SeqPrompt, stopIds } from '../../prepare/tokens/index.js';
+import { encodePrompt, encodeSeq2SeqPrompt, stopsOf } from '../../prepare/tokens/index.js';
 import { continuations, type GenerationOptions } from './generate.js';
 import { normalise } from './normalise.js';
-import { answerOf, needRows, promptOf, question } from './questions.js';
+import { answerOf, needRows, needTemplate, promptOf, question } from './questions.js';
 
 /** One scored answer. */
 export interface ScoredSample {
@@ -71,9 +71,10 @@ setView(Scores, it => ({ kind: 'scores', data: { score: it.score, n: it.n, byTas
 export async function exactMatch(options: ExactMatchOptions): Promise<Scores> {
   const { rows, tokenizer, template, normalise: comparable = normalise } = options;
   needRows(rows);
+  needTemplate(template);
   const encode = options.model.startIds ? encodeSeq2SeqPrompt : encodePrompt;
   const prompts = rows.map((row, i) => encode(promptOf(row, i), { tokenizer, template }));
-  const texts = await continuations(prompts, { ids: stopIds(template, tokenizer), texts: [] }, options);
+  const texts = await continuations(prompts, stopsOf(template, tokenizer), options);
   return new Scores(
     rows.map((row, i) => {
       const expected = answerOf(row);

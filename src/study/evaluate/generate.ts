@@ -1,4 +1,4 @@
-import { Interrupted, progress } from '../../base/core/index.js';
+import { BadInput, Interrupted, progress } from '../../base/core/index.js';
 import type { Tokenizer } from '../../prepare/tokens/index.js';
 import type { AnsweringModel } from './model.js';
 
@@ -34,6 +34,7 @@ export async function continuations(
   onText?: (index: number, text: string) => void,
 ): Promise<string[]> {
   const { label = 'answering', tokenizer } = options;
+  checkLengths(prompts, contextOf(options.model));
   const askers = new Map<string, number[]>();
   prompts.forEach((prompt, i) => {
     const key = prompt.join();
@@ -64,6 +65,28 @@ export async function continuations(
     bar.finish();
   }
   return texts;
+}
+
+/** Tokens a model can read, prompt and answer together; those of encoder–decoders have no end. */
+export function contextOf(model: AnsweringModel): number {
+  return (model.startIds ? undefined : model.config?.maxPositionEmbeddings) ?? Number.POSITIVE_INFINITY;
+}
+
+/** Prompts that no model could answer, before any of them is: by their place among those given, which the model does not know. */
+export function checkLengths(prompts: readonly number[][], context: number): void {
+  const at = prompts.findIndex(({ length }) => length === 0 || length > context);
+  if (at < 0) return;
+  const { length } = prompts[at]!;
+  const more = prompts.filter(prompt => prompt.length > context).length - 1;
+  throw new BadInput({
+    problem: length === 0 ? `prompt ${at} has no tokens` : `the prompt of row ${at} is longer than the model's context`,
+    expected: length === 0 ? 'a token to go on from' : `at most ${context} tokens`,
+    found: length === 0 ? 'none' : `${length}${more > 0 ? `; ${more} other prompts are too long as well` : ''}`,
+    fix:
+      length === 0
+        ? 'ask something, or take a tokenizer with a BOS token'
+        : 'leave such rows out, shorten them, or use a model with a longer context',
+  });
 }
 
 type Finished = { index: number; tokens: number[] }[];

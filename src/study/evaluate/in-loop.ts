@@ -1,9 +1,10 @@
 import { BadInput, quote, Random, refuseUnknown } from '../../base/core/index.js';
 import type { EvalResult, Hooks } from '../../learn/train/index.js';
 import type { Row } from '../../prepare/data/index.js';
+import { checkLengths, contextOf } from './generate.js';
 import type { AnsweringModel } from './model.js';
 import { needRows, promptOf } from './questions.js';
-import { type ScoreOptions, score } from './score.js';
+import { promptsOf, type ScoreOptions, score } from './score.js';
 import { Scored } from './scored.js';
 
 /** What an evaluation may cost. */
@@ -66,6 +67,11 @@ export function hook(options: HookOptions): EvaluationHook {
     return { [name]: score, [`${name}/low`]: interval.low, [`${name}/high`]: interval.high, [`${name}/rows`]: n };
   };
   const hooks: Hooks = {
+    onStart({ run }) {
+      const model = modelOf(options.model ?? run.model);
+      // A question that cannot be asked is told before the training, not in the middle of it.
+      checkLengths(promptsOf({ ...rest, rows: order, model }), contextOf(model));
+    },
     async onEval({ step }, { run, signal }) {
       if (every !== undefined && step % every !== 0 && step !== run.total) return {};
       // What onStep found at this step is told once, with all else that the run finds.

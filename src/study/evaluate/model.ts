@@ -1,5 +1,7 @@
 /** What scoring asks of a model; `models.Model` is one, and so is a stub in a test. */
 export interface AnsweringModel {
+  /** Where its context is told, prompts that do not fit are told before the work, by their place. */
+  readonly config?: { readonly maxPositionEmbeddings?: number };
   /** Encoder–decoders: what the decoder begins with. Undefined for decoders. */
   readonly startIds?: readonly number[];
   /** Continue each prompt; the ids returned begin with the prompt, but for encoder–decoders, whose are the new ones alone. */

@@ -69,17 +69,19 @@ export async function perplexity(options: PerplexityOptions): Promise<Perplexity
   const { texts, tokenizer, model } = options;
   const context = model.config?.maxPositionEmbeddings;
   const window = options.window ?? (context === undefined ? 1024 : context - 1);
-  if (!(Number.isInteger(window) && window >= 1))
+  const longest = context === undefined ? Number.MAX_SAFE_INTEGER : context - 1;
+  if (!(Number.isInteger(window) && window >= 1 && window <= longest))
     throw new BadInput({
       problem: 'this is no window',
       where: { key: 'window' },
-      expected: 'a whole number from 1',
+      expected: `a whole number from 1${context === undefined ? '' : ` to ${longest}, the model's context less one`}`,
       found: `${window}`,
     });
   const prefix = tokenizer.bosId ?? tokenizer.eosId;
-  if (texts.length === 0 || texts.some(text => text === ''))
+  const bad = Array.isArray(texts) ? texts.findIndex(text => typeof text !== 'string' || text === '') : -1;
+  if (!Array.isArray(texts) || texts.length === 0 || bad >= 0)
     throw new BadInput({
-      problem: texts.length === 0 ? 'there are no texts to measure' : `text ${texts.indexOf('')} is empty`,
+      problem: bad >= 0 ? `text ${bad} is empty` : 'there are no texts to measure',
       where: { key: 'texts' },
       fix: 'give documents that say something',
     });

@@ -1,6 +1,7 @@
 import { BadInput } from '../../base/core/index.js';
 import { contentText, type Row } from '../../prepare/data/index.js';
 import { fromSaved } from '../../prepare/tasks/index.js';
+import type { Template } from '../../prepare/templates/index.js';
 
 /** What a row asks: its messages without the answer at the end. */
 export function promptOf(row: Row, index: number): Row['messages'] {
@@ -21,6 +22,15 @@ export function question(row: Row): string {
   return [user ? contentText(user) : '', user?.input ?? ''].filter(Boolean).join('\n');
 }
 
+/** All that stands before the answer, as plain text: a system message, earlier turns, the question with its passage. */
+export function plainPrompt(row: Row): string {
+  return row.messages
+    .slice(0, -1)
+    .flatMap(message => [contentText(message), message.input ?? ''])
+    .filter(Boolean)
+    .join('\n');
+}
+
 /** The answer a row ends with. */
 export function answerOf(row: Row): string {
   return contentText(row.messages.at(-1)!);
@@ -30,6 +40,16 @@ export function answerOf(row: Row): string {
 export function field(row: Row, name: string): string | undefined {
   const value = (fromSaved(row) as unknown as Record<string, unknown>)[name] ?? row.meta?.[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** Without a template nothing can be asked. */
+export function needTemplate(template: Template | undefined): void {
+  if (template !== undefined && template !== null) return;
+  throw new BadInput({
+    problem: 'there is no template to write the rows with',
+    where: { key: 'template' },
+    fix: "give template: templates.get('chatml'), or the one the model was tuned with",
+  });
 }
 
 /** Rows there are none of cannot be scored. */

@@ -1,4 +1,4 @@
-import { Interrupted, progress } from '../../base/core/index.js';
+import { BadInput, Interrupted, progress } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import { encodeRows, encodeSeq2SeqRows, type Tokenizer } from '../../prepare/tokens/index.js';
@@ -35,6 +35,13 @@ export async function meanLoss(options: {
     await new Promise<void>(resolve => setImmediate(resolve));
   }
   bar.finish();
+  if (!(denominator > 0))
+    throw new BadInput({
+      problem: 'there is no token of which the loss could be measured',
+      where: { key: 'rows' },
+      expected: 'encoded rows with labels',
+      found: rows.length === 0 ? 'no rows' : `${rows.length} rows without one`,
+    });
   return { loss: numerator / denominator, tokens: denominator };
 }
 

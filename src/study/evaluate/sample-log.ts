@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { appendLines, BadInput, quote } from '../../base/core/index.js';
+import { appendLines, BadInput, isFileError, quote, whyNotWritten } from '../../base/core/index.js';
+import { readLines } from './read-lines.js';
 import { type RowSample, Scored } from './scored.js';
 
 /** Samples that wait to be written at most. */
@@ -19,7 +19,18 @@ export class SampleLog {
 
   /** A log in this file, which is made where it is not there: what cannot be written is told before the work. */
   static async open(path: string, name: string): Promise<SampleLog> {
-    await appendLines(path, '');
+    try {
+      await appendLines(path, '');
+    } catch (cause) {
+      if (!isFileError(cause)) throw cause;
+      throw new BadInput({
+        problem: 'the log of samples cannot be written',
+        where: { file: path, key: 'log' },
+        found: whyNotWritten(cause),
+        fix: 'name a file in a folder that can be written to',
+        cause,
+      });
+    }
     return new SampleLog(path, name);
   }
 
@@ -64,7 +75,7 @@ export interface ReadSamples {
 export async function readSamples(path: string): Promise<ReadSamples> {
   const runs = new Map<string, { name: string; samples: RowSample[] }>();
   const skipped: ReadSamples['skipped'] = [];
-  const lines = (await readFile(path, 'utf8')).split('\n');
+  const lines = await readLines(path, 'the log of samples');
   lines.forEach((line, i) => {
     if (line.trim() === '') return;
     const found = sampleOf(line);

@@ -2,7 +2,7 @@ import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './canonical.js';
 import { isAlive, type ProcessIdentity } from './identity.js';
-import { createWhole } from './lock.js';
+import { beats, createWhole } from './lock.js';
 import type { Outcome } from './records.js';
 
 /** One attempt at a trial. */
@@ -71,14 +71,15 @@ export async function readClaim(folder: string): Promise<Claim | undefined> {
   try {
     return JSON.parse(await readFile(join(folder, FILES.claim), 'utf8')) as Claim;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    // It is whole from its first moment: what is not was lost with the machine, and so was its process.
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }
 
 /**
- * What became of an attempt that a driver, which is no more, began on this machine: its result (`lost`, where there is none and will be
- * none), or the claim of a process that still runs, or runs on another machine.
+ * What became of an attempt that a driver, which is no more, began: its result (`lost`, where there is none and will be
+ * none), or the claim of a process that still runs, here or on another machine.
  */
 export async function left(folder: string): Promise<{ result: Result } | { claim: Claim }> {
   const result = await readResult(folder);
@@ -87,7 +88,9 @@ export async function left(folder: string): Promise<{ result: Result } | { claim
   if (await abandon(folder)) return { result: { status: 'lost' } };
   const claim = await readClaim(folder);
   if (!claim || claim.abandoned) return { result: { status: 'lost' } };
-  if (claim.job !== undefined || aliveOf(claim) !== false) return { claim };
+  // A machine that cannot be asked (a container that was started anew has another name, too) gives signs of life.
+  const alive = aliveOf(claim) ?? (await beats(folder, join(folder, FILES.claim)));
+  if (claim.job !== undefined || alive) return { claim };
   // Its result was written between the two looks, or never.
   return { result: (await readResult(folder)) ?? { status: 'lost' } };
 }

@@ -32,12 +32,17 @@ export function canonical(value: unknown, where: string, depth = 0): string {
   if (typeof value !== 'object') throw refuse(value === undefined ? 'undefined' : `a ${typeof value}`);
   if (depth >= DEEPEST) throw refuse('an object that contains itself, or is nested too deeply');
   if (Array.isArray(value)) return `[${Array.from(value, (item, i) => canonical(item, `${where}[${i}]`, depth + 1)).join(',')}]`;
-  const prototype = Object.getPrototypeOf(value);
-  // Objects of another realm (a notebook's cell) have an Object.prototype of their own.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
-    throw refuse(`an instance of ${quote(prototype.constructor?.name ?? 'a class')}`);
+  if (!isPlain(value)) throw refuse(`an instance of ${quote(Object.getPrototypeOf(value).constructor?.name ?? 'a class')}`);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item, `${where}.${key}`, depth + 1)}`).join(',')}}`;
+}
+
+/** Whether a value is an object with nothing but its own properties: no list, no map, no instance of a class. */
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  // Objects of another realm (a notebook's cell) have an Object.prototype of their own.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** The name of a trial: 16 hexadecimal digits of the hash of its settings and its seed. */

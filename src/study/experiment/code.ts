@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { extname, join } from 'node:path';
+import { dirname, extname, join, relative } from 'node:path';
 import type TypeScript from 'typescript';
 import { BadInput, quote, writeFileAtomic } from '../../base/core/index.js';
 import { sourceOf } from './source-of.js';
@@ -35,7 +35,8 @@ export async function readCode(entry: string, what: string): Promise<Code> {
   const queue = [entry];
   for (const file of queue) {
     const text = await readSource(file, what);
-    hash.update(`${file === entry ? '' : file}\0${text}\0`);
+    // By their places beside it: a project that was moved or copied has the same code.
+    hash.update(`${file === entry ? '' : relative(dirname(entry), file).replaceAll('\\', '/')}\0${text}\0`);
     compiled.set(file, compile(ts, file, text));
     for (const { fileName, pos } of ts.preProcessFile(text, true, true).importedFiles) {
       if (!/^\.{1,2}\//.test(fileName)) continue;

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BadInput } from '../../base/core/index.js';
+import { BadInput, isFileError, Unavailable, whyNotWritten } from '../../base/core/index.js';
 import { type Attempt, attemptFolder, type BatchHeader, FILES, type Result } from './attempt.js';
 import { type Code, keepCode, readCode } from './code.js';
 import type { EndedAttempt, EngineSession } from './engine.js';
@@ -33,10 +33,20 @@ export interface DriverControl {
  * trial's record when it is in the journal. One driver at a time has the folder.
  */
 export async function* drive(options: CheckedOptions, control: DriverControl): AsyncGenerator<TrialRecord, void> {
-  const { folder, engine, plan } = options;
+  const { folder } = options;
   // First, so that a trial that does not compile leaves nothing behind. To end what runs no code is needed.
   const code = control.cancel ? NO_CODE : await readCode(options.trial, 'trial');
-  await mkdir(join(folder, 'trials'), { recursive: true });
+  try {
+    await mkdir(join(folder, 'trials'), { recursive: true });
+    yield* drivenFolder(options, control, code);
+  } catch (error) {
+    throw isFileError(error) ? unwritable(folder, error) : error;
+  }
+}
+
+/** Drive the sweep of a folder that is there. */
+async function* drivenFolder(options: CheckedOptions, control: DriverControl, code: Code): AsyncGenerator<TrialRecord, void> {
+  const { folder, engine, plan } = options;
   const lock = await Lock.take(folder);
   let journal: Journal | undefined;
   let session: EngineSession | undefined;
@@ -88,6 +98,16 @@ export async function* drive(options: CheckedOptions, control: DriverControl): A
     await journal?.close();
     await lock.release();
   }
+}
+
+function unwritable(folder: string, cause: NodeJS.ErrnoException): Unavailable {
+  return new Unavailable({
+    problem: "the sweep's folder cannot be written",
+    where: { file: folder },
+    found: `${whyNotWritten(cause)} (${cause.code}${cause.path ? `, ${cause.path}` : ''})`,
+    fix: 'make room or give another folder, and run the sweep again: what is in its journal is kept',
+    cause,
+  });
 }
 
 interface Parts {

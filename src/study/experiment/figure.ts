@@ -63,7 +63,8 @@ export function sweepFigure(records: readonly TrialRecord[], options: FigureOpti
   const curves = x === undefined ? [] : curvesOf(records, metric, x, options.lines);
   const at = curves.flatMap(({ points }) => points.map(({ n }) => n));
   const log = options.log ?? (at.length > 0 && Math.min(...at) > 0 && Math.max(...at) >= 10 * Math.min(...at));
-  return new SweepFigure({ title: options.title, x, metric, log, curves, rows });
+  // Words along the axis, or a metric of words, are no curve: a table says what there is.
+  return new SweepFigure({ title: options.title, x: curves.length > 0 ? x : undefined, metric, log, curves, rows });
 }
 
 function curvesOf(records: readonly TrialRecord[], metric: string, x: string, lines: string | undefined): SweepCurve[] {

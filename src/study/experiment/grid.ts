@@ -1,5 +1,5 @@
 import { BadInput, nearest, quote, refuseUnknown } from '../../base/core/index.js';
-import { type Config, canonical, type Value } from './canonical.js';
+import { type Config, canonical, isPlain, type Value } from './canonical.js';
 
 /** Values that a setting takes only where others allow it; made by {@link when}. */
 export class When {
@@ -36,7 +36,7 @@ export function when(condition: Condition, values: Value | readonly Value[]): Wh
 export function expand(grid: Grid): Config[] {
   const found = new Map<string, Config>();
   for (const entries of isList(grid) ? grid : [grid]) {
-    if (entries === null || typeof entries !== 'object' || Array.isArray(entries))
+    if (!isPlain(entries))
       throw new BadInput({
         problem: 'this is no grid',
         where: { key: 'grid' },

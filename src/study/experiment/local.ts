@@ -17,6 +17,8 @@ export const WORKER: string = fileURLToPath(new URL('./worker.js', import.meta.u
 
 /** Bytes of stderr that are kept with a failure. */
 const TAIL = 4096;
+/** Exit code of a trial whose result could not be written (EX_IOERR of sysexits.h); see worker.ts. */
+const UNWRITTEN = 74;
 /** Milliseconds between two looks at what runs. */
 const PACE = 200;
 
@@ -88,9 +90,9 @@ class LocalSession implements EngineSession {
     }
     if (aliveOf(claim) === undefined)
       throw new BadInput({
-        problem: `trial ${attempt.id} was begun on another machine, ${claim.host}, and may still run there`,
+        problem: `trial ${attempt.id} was begun on another machine, ${claim.host}, and gave a sign of life from there in the last minutes`,
         where,
-        fix: `go on with the sweep there, or, when nothing runs there any more, remove ${folder}`,
+        fix: 'go on with the sweep there; when nothing runs there any more, that is known here after three minutes',
       });
     const began = Date.parse(claim.at) || Date.now();
     const alive = () => aliveOf(claim) === true;
@@ -217,5 +219,6 @@ export function exitError(exitCode: number | null, signal: string | null): Trial
     return { message: 'its process was killed (SIGKILL): the machine was out of memory, or somebody ended it', signal };
   if (signal) return { message: `its process ended by ${signal}`, signal };
   if (exitCode === null) return { message: 'its process could not be started' };
+  if (exitCode === UNWRITTEN) return { message: 'its result could not be written (exit code 74): a full disk?', exitCode };
   return { message: `its process ended with exit code ${exitCode} and without a result`, exitCode };
 }

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { BadInput } from '../../base/core/index.js';
 import { identity, isAlive, type ProcessIdentity } from './identity.js';
 
-/** Seconds between two signs of life, for drivers on other machines that cannot see this process. */
+/** Seconds between two signs of life. */
 const BEAT = 20;
-/** Seconds without a sign of life after which a driver on another machine is taken for dead. */
+/** Seconds without a sign of life after which a process on another machine is taken for dead. */
 const SILENCE = 180;
 
 interface Holder extends ProcessIdentity {
@@ -23,11 +23,7 @@ export class Lock {
 
   private constructor(file: string) {
     this.#file = file;
-    this.#beat = setInterval(() => {
-      const now = new Date();
-      utimes(file, now, now).catch(() => undefined);
-    }, BEAT * 1000);
-    this.#beat.unref();
+    this.#beat = beat(file);
   }
 
   /** @throws BadInput where another process that lives holds it */
@@ -66,12 +62,22 @@ async function latest(folder: string): Promise<number> {
   return Math.max(0, ...numbers);
 }
 
-/** Make a file that is whole from its first moment, unless there is one of this name. */
-export async function createWhole(path: string, text: string): Promise<boolean> {
+/** What `link` says where a file system has no second names for a file (FAT, some shared and cloud folders). */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/**
+ * Make a file that is whole from its first moment, unless there is one of this name.
+ * @param name gives a file a second name; tests give one that cannot
+ */
+export async function createWhole(path: string, text: string, name: typeof link = link): Promise<boolean> {
   const beside = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
   await writeFile(beside, text, { flag: 'wx' });
   try {
-    await link(beside, path);
+    await name(beside, path).catch(error => {
+      if (!NO_LINKS.includes(error.code)) throw error;
+      // Made in one step all the same, if not whole in that step.
+      return writeFile(path, text, { flag: 'wx' });
+    });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -112,8 +118,16 @@ async function checkFree(folder: string, number: number): Promise<void> {
   });
 }
 
+/** Touch a file every now and then, for as long as this process lives: what machines that cannot see it can tell it by. */
+export function beat(file: string): NodeJS.Timeout {
+  return setInterval(() => {
+    const now = new Date();
+    utimes(file, now, now).catch(() => undefined);
+  }, BEAT * 1000).unref();
+}
+
 /** Whether a file was touched lately, by the clock of the disk it lies on. */
-async function beats(folder: string, file: string): Promise<boolean> {
+export async function beats(folder: string, file: string): Promise<boolean> {
   const probe = join(folder, `.now.${process.pid}`);
   await writeFile(probe, '');
   try {

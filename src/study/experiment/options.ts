@@ -95,7 +95,7 @@ export function checkOptions(options: SweepOptions): CheckedOptions {
       expected: 'the path of a module',
       found: quote(trial),
     });
-  const file = resolve(trial instanceof URL || trial.startsWith('file:') ? fileURLToPath(trial) : trial);
+  const file = trialFile(trial);
   if (!existsSync(file))
     throw new BadInput({
       problem: 'there is no such trial',
@@ -117,7 +117,7 @@ export function checkOptions(options: SweepOptions): CheckedOptions {
       expected: 'experiment.local() or experiment.slurm({ … })',
       found: quote(engine),
     });
-  const name = options.name ?? basename(file, extname(file));
+  const name = options.name ?? nameOf(file);
   if (!/^[\w.-]{1,100}$/.test(name) || /^\.+$/.test(name))
     throw new BadInput({
       problem: 'the name cannot be used',
@@ -153,6 +153,14 @@ export function checkOptions(options: SweepOptions): CheckedOptions {
     signal: options.signal,
   };
 }
+
+/** The file that is meant, absolute; a path is taken from the directory `from`. */
+export function trialFile(trial: string | URL, from = '.'): string {
+  return trial instanceof URL || trial.startsWith('file:') ? fileURLToPath(trial) : resolve(from, trial);
+}
+
+/** What a sweep is called that was given no name. */
+export const nameOf = (file: string): string => basename(file, extname(file));
 
 function checkSeeds(seeds: number | readonly number[]): number[] {
   const list =

@@ -9,11 +9,14 @@ export class Refused extends Error {
   override name = 'Refused';
 }
 
+/** Seconds one of them may take. */
+const LONGEST = 120;
+
 export const runProgram: RunProgram = (program, args) =>
   new Promise((resolve, reject) => {
     // Lists of array tasks are cut short after 64 characters unless told otherwise.
     const env = { ...process.env, LC_ALL: 'C', SLURM_BITSTR_LEN: '0', SLURM_TIME_FORMAT: 'standard' };
-    execFile(program, args, { env, maxBuffer: 1 << 28, timeout: 120_000 }, (error, stdout, stderr) => {
+    execFile(program, args, { env, maxBuffer: 1 << 28, timeout: LONGEST * 1000 }, (error, stdout, stderr) => {
       if (!error) resolve(stdout);
       else if (error.code === 'ENOENT')
         reject(
@@ -23,7 +26,7 @@ export const runProgram: RunProgram = (program, args) =>
             fix: 'run this on a login node of the cluster, or leave engine slurm out',
           }),
         );
-      else reject(new Refused(`${program}: ${stderr.trim() || error.message}`));
+      else reject(new Refused(`${program}: ${error.killed ? `timed out after ${LONGEST} s` : stderr.trim() || error.message}`));
     });
   });
 

@@ -18,6 +18,9 @@ const PATIENCE = 3;
 /** Seconds without an answer of the controller before the driver gives up; the jobs go on. */
 const SILENCE = 900;
 
+/** What sbatch says when the controller is being started anew, is too busy, or took the job and could not say so any more. */
+const UNANSWERED = /timed? ?out|unable to contact|connect(ion)? (failure|refused|reset)|zero bytes|transport endpoint/i;
+
 /** One job array. */
 interface Batch {
   /** Name of its folder. */
@@ -30,6 +33,8 @@ interface Batch {
   missed: Map<number, number>;
   /** Cancelled by us. */
   stopped: boolean;
+  /** The controller has not heard of that yet. */
+  toCancel: boolean;
 }
 
 /** A driver's work with a cluster; what runs there goes on without it. */
@@ -85,7 +90,7 @@ export class SlurmSession implements EngineSession {
     let batch = this.#batches.get(id);
     if (!batch) {
       const job = this.#context.jobs.get(id);
-      batch = { id, job, open: new Map(), running: new Set(), missed: new Map(), stopped: false };
+      batch = { id, job, open: new Map(), running: new Set(), missed: new Map(), stopped: false, toCancel: false };
       this.#batches.set(id, batch);
     }
     return batch;
@@ -125,20 +130,26 @@ export class SlurmSession implements EngineSession {
     await writeFileAtomic(join(folder, 'job.sh'), batchScript(this.#options, this.#context, folder, file), { mode: 0o700 });
     await journal.append([{ type: 'batch', at, batch: id, trials: attempts.map(({ id, attempt }) => [id, attempt]) }]);
     const name = this.#jobName(id);
-    let job: string;
+    let job: string | undefined;
     try {
       const said = await this.#run('sbatch', [
         ...sbatchArguments(this.#options, this.#context, { name, folder, tasks: attempts.length }),
         join(folder, 'job.sh'),
       ]);
       // With several clusters it is followed by the cluster's name.
-      job = said.trim().split('\n').at(-1)!.split(';')[0]!;
+      job = /^\d+$/.exec(said.trim().split('\n').at(-1)!.split(';')[0]!)?.[0];
     } catch (error) {
+      // Whether it was taken nobody knows. It is found by its name, or begun anew when it is not there.
+      if (error instanceof Refused && UNANSWERED.test(error.message)) return this.#begun(id, attempts, undefined);
       await journal.append([{ type: 'withdrawn', at: new Date().toISOString(), batch: id }]);
       this.#refused(error, attempts.length);
       return 0;
     }
-    await journal.append([{ type: 'job', at: new Date().toISOString(), batch: id, job }]);
+    if (job !== undefined) await journal.append([{ type: 'job', at: new Date().toISOString(), batch: id, job }]);
+    return this.#begun(id, attempts, job);
+  }
+
+  #begun(id: string, attempts: readonly Attempt[], job: string | undefined): number {
     const batch = this.#batch(id);
     batch.job = job;
     attempts.forEach((attempt, index) => void batch.open.set(index, attempt));
@@ -186,6 +197,7 @@ export class SlurmSession implements EngineSession {
       return;
     }
     for (const batch of batches) {
+      if (batch.toCancel) await this.#cancel(batch);
       await this.#lookAt(batch, tasks.get(this.#jobName(batch.id)) ?? new Map());
       if (batch.open.size === 0) this.#batches.delete(batch.id);
     }
@@ -227,7 +239,11 @@ export class SlurmSession implements EngineSession {
     found: Result | undefined,
   ): Promise<Result | undefined> {
     if (found?.status === 'done') return found;
-    if (batch.stopped) return { status: 'interrupted' };
+    if (batch.stopped) {
+      // One that the controller may still take, of which it has not told: it will find that it was given up.
+      if (batch.job === undefined) await abandon(this.#folder(attempt));
+      return { status: 'interrupted' };
+    }
     const folder = join(this.#context.folder, 'batches', batch.id);
     const exit = await exitOf(join(folder, `${index}.exit`));
     const stderr = await tailOf(join(folder, `${index}.err`), TAIL);
@@ -260,11 +276,19 @@ export class SlurmSession implements EngineSession {
   async stop(): Promise<void> {
     for (const batch of this.#batches.values()) {
       batch.stopped = true;
-      const which = batch.job === undefined ? [`--name=${this.#jobName(batch.id)}`] : [batch.job];
-      // Refused when it has ended meanwhile.
-      await this.#run('scancel', which).catch(error => {
-        if (!(error instanceof Refused)) throw error;
-      });
+      await this.#cancel(batch);
+    }
+  }
+
+  async #cancel(batch: Batch): Promise<void> {
+    const which = batch.job === undefined ? [`--name=${this.#jobName(batch.id)}`] : [batch.job];
+    try {
+      await this.#run('scancel', which);
+      batch.toCancel = false;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      // Refused when it has ended meanwhile, too; what still lives is told again.
+      batch.toCancel = true;
     }
   }
 

@@ -1,4 +1,4 @@
-import { BadInput, nearest, quote, refuseUnknown } from '../../base/core/index.js';
+import { BadInput, nearest, quote, refuseUnknown, studentQuantile } from '../../base/core/index.js';
 import { type Config, canonical } from './canonical.js';
 import type { TrialRecord } from './records.js';
 
@@ -55,24 +55,8 @@ export function interval(values: readonly number[]): { n: number; mean: number; 
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   const sd = n < 2 ? Number.NaN : Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1));
-  const reach = n < 2 ? Number.NaN : (student(n - 1) * sd) / Math.sqrt(n);
+  const reach = n < 2 ? Number.NaN : (studentQuantile(0.975, n - 1) * sd) / Math.sqrt(n);
   return { n, mean, sd, low: mean - reach, high: mean + reach };
-}
-
-/**
- * 97.5th percentile of Student's t. Up to four degrees of freedom as tabulated; above, the expansion in 1/ν of Abramowitz and
- * Stegun 26.7.5, which is right to three digits there.
- */
-export function student(freedom: number): number {
-  const small = [12.7062, 4.30265, 3.18245, 2.77645];
-  const z = 1.959964;
-  const terms = [
-    (z ** 3 + z) / 4,
-    (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96,
-    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384,
-    (79 * z ** 9 + 776 * z ** 7 + 1482 * z ** 5 - 1920 * z ** 3 - 945 * z) / 92160,
-  ];
-  return small[freedom - 1] ?? terms.reduce((sum, term, i) => sum + term / freedom ** (i + 1), z);
 }
 
 /** The first number or boolean that a trial returned. */
@@ -95,10 +79,14 @@ export function checkNames(records: readonly TrialRecord[], metric: string, sett
     const near = nearest(name, names);
     throw new BadInput({
       problem: `there is no ${what} ${quote(name)}`,
-      expected: names.length > 0 ? `one of ${names.join(', ')}` : `a ${what} of the trials`,
+      expected: names.length > 0 ? `one of ${some(names)}` : `a ${what} of the trials`,
       fix: near ? `did you mean "${near}"?` : undefined,
     });
   };
   if (records.length > 0 && metrics.length > 0 && !metrics.includes(metric)) refuse('metric', metric, metrics);
   for (const name of settings) if (records.length > 0 && !known.includes(name)) refuse('setting', name, known);
 }
+
+/** Names for a message: the first of them. */
+const some = (names: readonly string[], most = 30): string =>
+  names.length > most ? `${names.slice(0, most).join(', ')} … (${names.length})` : names.join(', ');

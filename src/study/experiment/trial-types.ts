@@ -22,7 +22,7 @@ export interface TrialContext {
  */
 export type Trial<C extends object = Config> = (config: C, context: TrialContext) => Promise<TrialMetrics> | TrialMetrics;
 
-/** What a trial returns. */
+/** What a trial returns; undefined is written down as null. */
 export interface TrialMetrics {
-  [name: string]: number | string | boolean | null | TrialMetrics;
+  [name: string]: number | string | boolean | null | undefined | TrialMetrics;
 }

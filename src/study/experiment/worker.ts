@@ -2,12 +2,13 @@ import { appendFileSync, createReadStream, mkdirSync, rmSync, writeFileSync } fr
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { inspect } from 'node:util';
 import { BadInput, type Progress, progress, refuseUnknown, writeFileAtomic } from '../../base/core/index.js';
 import { type Attempt, attemptFolder, type BatchHeader, type Claim, FILES, type Result, readClaim } from './attempt.js';
 import type { Config } from './canonical.js';
 import { identity } from './identity.js';
 import { importCompiled } from './load-module.js';
-import { createWhole } from './lock.js';
+import { beat, createWhole } from './lock.js';
 import { checkMetrics } from './metrics.js';
 import type { Metrics } from './records.js';
 import type { Trial, TrialContext } from './trial-types.js';
@@ -23,10 +24,12 @@ async function main(): Promise<void> {
   const { header, attempt } = await assignment(batch!, Number(place ?? process.env.SLURM_ARRAY_TASK_ID ?? 0));
   const folder = attemptFolder(header.folder, attempt.id, attempt.attempt);
   mkdirSync(folder, { recursive: true });
-  if (!(await claim(folder))) {
+  // One that engine local began inside a job of Slurm's (an interactive one) is an ordinary process.
+  if (!(await claim(folder, place === undefined ? process.env : {}))) {
     process.stderr.write(`Attempt ${attempt.attempt} at trial ${attempt.id} was given up or runs already; nothing is done.\n`);
     process.exit(0);
   }
+  beat(join(folder, FILES.claim));
   process.on('SIGTERM', () => aborter.abort());
   // Ends that a trial did not mean: written down as its failure.
   const fail = (error: unknown) => void end(folder, header.code, failure('run', error));
@@ -50,8 +53,7 @@ async function assignment(file: string, index: number): Promise<{ header: BatchH
 }
 
 /** Take the attempt, unless somebody has. A task that Slurm has put back into its queue takes its own again. */
-async function claim(folder: string): Promise<boolean> {
-  const { SLURM_JOB_ID: job, SLURM_RESTART_COUNT: restarts } = process.env;
+async function claim(folder: string, { SLURM_JOB_ID: job, SLURM_RESTART_COUNT: restarts }: NodeJS.ProcessEnv): Promise<boolean> {
   const mine: Claim = {
     ...identity(),
     at: new Date().toISOString(),
@@ -94,17 +96,23 @@ async function run(header: BatchHeader, attempt: Attempt, folder: string): Promi
   }
 }
 
-/** Settings that remember which of them were looked at. */
+/** Settings that remember which of them were looked at. A trial may change its own. */
 function watched(config: Config, used: Set<string>): Config {
   const seen: Config = {};
-  for (const [key, value] of Object.entries(config))
+  for (const [key, given] of Object.entries(config)) {
+    let value = given;
     Object.defineProperty(seen, key, {
       enumerable: true,
+      configurable: true,
       get: () => {
         used.add(key);
         return value;
       },
+      set: other => {
+        value = other;
+      },
     });
+  }
   return seen;
 }
 
@@ -127,8 +135,10 @@ function context({ seed }: Attempt, folder: string, own: string): TrialContext {
 }
 
 function failure(phase: 'load' | 'run', thrown: unknown): Result {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  return { status: 'failed', phase, error: { name: error.name, message: error.message, stack: error.stack } };
+  const error = thrown instanceof Error ? thrown : new Error(typeof thrown === 'string' ? thrown : inspect(thrown));
+  // What lies behind it (a refused connection behind "fetch failed") is often all that helps.
+  const behind = error.cause === undefined ? '' : `\n[cause]: ${inspect(error.cause)}`;
+  return { status: 'failed', phase, error: { name: error.name, message: error.message, stack: `${error.stack}${behind}` } };
 }
 
 let over = false;

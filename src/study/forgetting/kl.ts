@@ -3,7 +3,7 @@ import { BadInput, Interrupted, progress } from '../../base/core/index.js';
 import { logitsOf, type Model, type Predictors, predictors } from '../../learn/models/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
-import { batchOf, encodePrompt, encodeSeq2SeqPrompt, stopIds, type Tokenizer } from '../../prepare/tokens/index.js';
+import { batchOf, encodePrompt, encodeSeq2SeqPrompt, stopsOf, type Tokenizer } from '../../prepare/tokens/index.js';
 import { checkPair, onBase, type Pair } from './pair.js';
 import type { TextRow } from './text-rows.js';
 
@@ -153,13 +153,22 @@ export async function baseSamples(options: BaseSamplesOptions): Promise<TextRow[
   const prompts = rows.map(({ messages }) =>
     encode(messages.at(-1)?.role === 'assistant' ? messages.slice(0, -1) : messages, { tokenizer, template }),
   );
+  const ends = stopsOf(template, tokenizer);
+  const ended = ends.texts.length > 0 ? { stopStrings: ends.texts, tokenizer } : {};
   const made: TextRow[] = [];
   const bar = progress('what the base says', { total: rows.length, unit: 'prompts' });
   try {
     for (let start = 0; start < prompts.length; start += batchSize) {
       if (signal?.aborted) throw new Interrupted({ problem: `sampling was stopped after ${start} of ${rows.length} prompts` });
       const part = prompts.slice(start, start + batchSize);
-      const how = { maxNewTokens, temperature: 1, seed: seed + start, stopIds: stopIds(template, tokenizer), signal };
+      const how = {
+        maxNewTokens,
+        temperature: 1,
+        seed: seed + start,
+        stopIds: ends.ids,
+        ...ended,
+        signal,
+      };
       const { ids } = await onBase({ base, tuned }, model => model.generate(part, how));
       ids.forEach((row, i) => {
         const prompt = part[i]!;

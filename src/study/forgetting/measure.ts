@@ -32,7 +32,7 @@ export interface Recall {
   missed: (Probe & { got: string })[];
 }
 
-/** Whether the model still continues plain-text probes as base text would: greedy, compared word by word. */
+/** Whether the model still continues plain-text probes as base text would: greedy, compared word by word; what ends the sentence does not count. */
 export async function factRecall(options: {
   model: AnsweringModel;
   tokenizer: Tokenizer;
@@ -54,8 +54,16 @@ export async function factRecall(options: {
   const words = (text: string) => text.trim().split(/\s+/);
   const missed = facts
     .map((fact, i) => ({ ...fact, got: words(found[i]!.continuation).slice(0, words(fact.answer).length).join(' ') }))
-    .filter(probe => probe.got !== words(probe.answer).join(' '));
+    .filter(({ answer }, i) => !begins(words(found[i]!.continuation).join(' '), words(answer).join(' ')));
   return { score: 1 - missed.length / facts.length, n: facts.length, missed };
+}
+
+/** Whether a text begins with an answer, and the answer's last word ends there; Chinese, Japanese and Thai words run on. */
+function begins(text: string, answer: string): boolean {
+  const runsOn = /^['’.,-]?[\p{L}\p{N}]/u.test(text.slice(answer.length));
+  return (
+    text.startsWith(answer) && (!runsOn || /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]$/u.test(answer))
+  );
 }
 
 /** What a model knows of its base text at one moment. */

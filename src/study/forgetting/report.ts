@@ -1,12 +1,13 @@
-import { BadInput, setView } from '../../base/core/index.js';
+import { BadInput, quote, refuseUnknown, setView } from '../../base/core/index.js';
 import { checkTokenizer, type Model } from '../../learn/models/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import type { Tokenizer } from '../../prepare/tokens/index.js';
-import { compare as compareLadders, type Ladder, ladder, type MeanLoss, responseLoss } from '../evaluate/index.js';
+import { type MeanLoss, responseLoss, score } from '../evaluate/index.js';
 import { type Cka, cka } from './cka.js';
 import { type ComparedRow, compare } from './compare.js';
 import { type Drift, drift } from './drift.js';
+import { isRight } from './is-right.js';
 import { baseSamples, type Divergence, klToBase } from './kl.js';
 import { type Memory, measure, type Probe } from './measure.js';
 import { checkPair, onBase, refuseNonFinite } from './pair.js';
@@ -18,7 +19,7 @@ import { textRows } from './text-rows.js';
 export interface ReportProbes {
   tokenizer: Tokenizer;
   template: Template;
-  /** Held-out conversations of the new tasks: rows, or several sets by name. */
+  /** Held-out conversations of the new tasks: rows, or several sets by name. Rows with a checker are judged by it, others by their text. */
   answers: readonly Row[] | Readonly<Record<string, readonly Row[]>>;
   /** Base text held out from everything, in lines. */
   texts: readonly string[];
@@ -122,6 +123,11 @@ export class Report {
   }
 }
 
+const PROBES: readonly string[] = [
+  ...['tokenizer', 'template', 'answers', 'texts', 'facts', 'prompts', 'maxNewTokens', 'tokens', 'samples', 'length'],
+  ...['seed', 'title', 'signal'],
+];
+
 setView(Report, it => ({ kind: 'forgetting-report', data: it.data }));
 
 /**
@@ -132,7 +138,16 @@ setView(Report, it => ({ kind: 'forgetting-report', data: it.data }));
  * @throws BadInput for models that do not belong together, and for probes that are empty
  */
 export async function report(base: Model, tuned: Model, probes: ReportProbes): Promise<Report> {
+  refuseUnknown('forgetting.report', probes, PROBES);
   const { tokenizer, template, texts, facts, length, signal, maxNewTokens = 32, tokens = 4096, samples = 64, seed = 0 } = probes;
+  for (const [key, value] of Object.entries({ tokens, samples }))
+    if (!(Number.isInteger(value) && value >= 1))
+      throw new BadInput({
+        problem: 'a report cannot be made of so many',
+        where: { key },
+        expected: 'a whole number from 1',
+        found: quote(value),
+      });
   const pair = { base, tuned };
   checkPair(pair);
   for (const model of [base, tuned]) {
@@ -142,8 +157,14 @@ export async function report(base: Model, tuned: Model, probes: ReportProbes): P
   const rungs = rungsOf(probes.answers);
   const rows = Object.values(rungs).flat();
   const how = { tokenizer, template, maxNewTokens, signal };
+  const answered = async (model: Model) => {
+    const scores: Record<string, number> = {};
+    for (const [rung, rows] of Object.entries(rungs))
+      scores[rung] = (await score({ ...how, model, rows, metrics: [], check: isRight, label: `answering: ${rung}` })).score;
+    return scores;
+  };
   const exam = async (model: Model): Promise<Exam> => ({
-    answers: await ladder({ ...how, model, rungs }),
+    answers: await answered(model),
     loss: await responseLoss({ ...how, model, rows }),
     memory: await measure({ model, tokenizer, texts, facts, length, signal }),
   });
@@ -167,7 +188,15 @@ export async function report(base: Model, tuned: Model, probes: ReportProbes): P
   return new Report({
     title: probes.title ?? 'What tuning gave and took',
     gained: [
-      ...compareLadders(before.answers, after.answers).rows,
+      ...Object.keys(rungs).map(
+        (label): ReportRow => ({
+          label,
+          before: before.answers[label]!,
+          after: after.answers[label]!,
+          unit: 'share',
+          better: 'higher',
+        }),
+      ),
       {
         label: 'loss on answers',
         before: before.loss.loss,
@@ -187,7 +216,8 @@ export async function report(base: Model, tuned: Model, probes: ReportProbes): P
 }
 
 interface Exam {
-  answers: Ladder;
+  /** Share of right answers by set. */
+  answers: Record<string, number>;
   loss: MeanLoss;
   memory: Memory;
 }

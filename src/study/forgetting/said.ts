@@ -2,7 +2,8 @@ import { BadInput, setView } from '../../base/core/index.js';
 import type { Row } from '../../prepare/data/index.js';
 import type { Template } from '../../prepare/templates/index.js';
 import type { Tokenizer } from '../../prepare/tokens/index.js';
-import { complete, exactMatch } from '../evaluate/index.js';
+import { complete, score } from '../evaluate/index.js';
+import { isRight } from './is-right.js';
 import { checkPair, onBase, type Pair } from './pair.js';
 
 /** What the base said to a prompt, and what the tuned model says. */
@@ -52,7 +53,8 @@ export async function said(options: SaidOptions): Promise<Said> {
     });
   const how = { tokenizer, maxNewTokens, signal };
   const ask = async (model: Pair['tuned']) => ({
-    answers: rows.length > 0 ? (await exactMatch({ ...how, model, template: template!, rows })).samples : [],
+    answers:
+      rows.length > 0 ? (await score({ ...how, model, template: template!, rows, metrics: [], check: isRight })).samples : [],
     continuations: texts.length > 0 ? await complete({ ...how, model, prompts: texts }) : [],
   });
   const before = await onBase(options, ask);
@@ -64,8 +66,9 @@ export async function said(options: SaidOptions): Promise<Said> {
         const at = text++;
         return { prompt, before: before.continuations[at]!.continuation, after: after.continuations[at]!.continuation };
       }
-      const { got, ...rest } = after.answers[row]!;
-      return { ...rest, before: before.answers[row++]!.got, after: got };
+      const { prompt: asked, expected, got, correct, task } = after.answers[row]!;
+      const said = { prompt: asked, expected, before: before.answers[row++]!.got, after: got, correct };
+      return task === undefined ? said : { ...said, task };
     }),
   ) as Said;
 }

@@ -43,6 +43,15 @@ export async function sequence(options: SequenceOptions): Promise<TaskMatrix> {
   if (missing !== undefined)
     throw new BadInput({ problem: `There is no score of a model trained on ${quote(missing)} alone`, where: { key: 'alone' } });
   const scores = [...(options.scores ?? [])];
+  // What is there from before must fit, or the training would be for nothing.
+  const wrong = [...scores, ...(options.untrained ? [options.untrained] : [])].some(row => row?.length !== tasks.length);
+  if (scores.length > tasks.length || wrong)
+    throw new BadInput({
+      problem: 'The scores from before are not those of this sequence',
+      where: { key: 'scores' },
+      expected: `at most ${tasks.length} rows of ${tasks.length} scores, one a task`,
+      found: quote({ scores, untrained: options.untrained }),
+    });
   const bar = progress('a sequence of tasks', { total: tasks.length, unit: 'tasks' });
   const measure = async (after: string | undefined): Promise<number[]> => {
     const found: number[] = [];

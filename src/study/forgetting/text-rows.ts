@@ -1,4 +1,4 @@
-import { BadInput } from '../../base/core/index.js';
+import { BadInput, quote } from '../../base/core/index.js';
 import type { Tokenizer } from '../../prepare/tokens/index.js';
 
 /** Rows of plain text: every token is predicted from those before it. */
@@ -15,6 +15,20 @@ export interface TextRow {
  */
 export function textRows(options: { tokenizer: Tokenizer; texts: readonly string[]; length?: number }): TextRow[] {
   const { tokenizer, texts, length = 64 } = options;
+  if (!Array.isArray(texts) || !texts.every(text => typeof text === 'string'))
+    throw new BadInput({
+      problem: 'this is no base text',
+      where: { key: 'texts' },
+      expected: 'an array of lines',
+      found: quote(texts),
+    });
+  if (!(Number.isInteger(length) && length >= 2))
+    throw new BadInput({
+      problem: 'windows cannot have this length',
+      where: { key: 'length' },
+      expected: 'a whole number from 2: the first token of a window is not predicted',
+      found: quote(length),
+    });
   const ids = texts.flatMap(text => tokenizer.encodeContent(`${text}\n`).ids);
   const rows: TextRow[] = [];
   for (let start = 0; start + length <= ids.length; start += length) {

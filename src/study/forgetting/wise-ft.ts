@@ -46,7 +46,7 @@ export interface WiseOptions extends Pair {
 
 /**
  * WiSE-FT (Wortsman et al. 2022): models on the line between base and tuned model, (1 − α) θ₀ + α θ, each measured. Costs the memory of one
- * more model. Where an adapter was tuned (`base` the same model), what it adds is scaled instead, and it is as it was afterwards. The
+ * more model. Where adapters were tuned (`base` the same model), what those in use add is scaled instead, and they are as they were afterwards. The
  * one that is wanted: `models.interpolate(base, tuned, alpha)`, or `models.scaleAdapter(model, alpha)`.
  */
 export async function wiseFt(options: WiseOptions): Promise<WiseCurve> {
@@ -64,12 +64,13 @@ export async function wiseFt(options: WiseOptions): Promise<WiseCurve> {
   const between = base === tuned ? undefined : copyOf(base);
   try {
     for (const [i, alpha] of alphas.entries()) {
-      const restore = between ? undefined : scaleAdapter(tuned, alpha, { name: tuned.inUse[0]! });
+      const restore: (() => void)[] = [];
       try {
+        if (!between) for (const name of tuned.inUse) restore.push(scaleAdapter(tuned, alpha, { name }));
         if (between) interpolate(base, tuned, alpha, { into: between });
         points.push({ ...(await measure(between ?? tuned, alpha)), alpha });
       } finally {
-        restore?.();
+        for (const back of restore) back();
       }
       bar.update(i + 1, `α ${alpha}`);
     }

@@ -22,6 +22,36 @@ test('products of empty and one-element matrices', () => {
   expect(Array.from(tf.matMul(tf.tensor2d([[3]]), tf.tensor2d([[4]])).dataSync())).toEqual([12]);
 });
 
+test('a reduction over nothing gives what TensorFlow gives, not what lay in memory', () => {
+  for (let i = 0; i < 20; i++) tf.tidy(() => void tf.square(tf.fill([8], 7)));
+  const nothing = tf.zeros([0, 3]);
+  const of = (t: tf.Tensor) => [t.shape, Array.from(t.dataSync())];
+  expect(of(tf.sum(nothing))).toEqual([[], [0]]);
+  expect(of(tf.sum(nothing, 0, true))).toEqual([
+    [1, 3],
+    [0, 0, 0],
+  ]);
+  expect(of(tf.sum(nothing, -1))).toEqual([[0], []]);
+  expect(of(tf.mean(nothing))).toEqual([[], [Number.NaN]]);
+  expect(of(tf.prod(nothing, 0))).toEqual([[3], [1, 1, 1]]);
+  expect(of(tf.max(nothing))).toEqual([[], [Number.NEGATIVE_INFINITY]]);
+  expect(of(tf.min(nothing))).toEqual([[], [Number.POSITIVE_INFINITY]]);
+  expect(of(tf.any(tf.cast(nothing, 'bool')))).toEqual([[], [0]]);
+  expect(of(tf.all(tf.cast(nothing, 'bool')))).toEqual([[], [1]]);
+  // And what there is to reduce is reduced as before.
+  expect(
+    of(
+      tf.sum(
+        tf.tensor2d([
+          [1, 2],
+          [3, 4],
+        ]),
+        0,
+      ),
+    ),
+  ).toEqual([[2], [4, 6]]);
+});
+
 test('a right-hand side that is written anew is not remembered by its packed copy', () => {
   const a = tf.ones([2, 4]);
   const weight = tf.variable(tf.ones<tf.Rank.R2>([4, 3]));

@@ -42,5 +42,6 @@ describe('quote', () => {
     loop.push(loop);
     expect(typeof quote(loop)).toBe('string');
     expect(quote(undefined)).toBe('undefined');
+    expect(quote(Number.NaN)).toBe('NaN');
   });
 });

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { use } from '../../../src/base/backend/index.js';
 import { Interrupted, type MimeBundle, setHost, viewOf } from '../../../src/base/core/index.js';
 import { init, load, type Model, type Reply, textGenerator } from '../../../src/learn/models/index.js';
+import { fromJinja } from '../../../src/prepare/templates/index.js';
 import { encodePrompt } from '../../../src/prepare/tokens/index.js';
 import { toFigure } from '../../../src/show/index.js';
 import { leftBehind, NOTHING } from '../../helpers/leak.js';
@@ -48,6 +49,25 @@ describe('a reply', () => {
     expect([string.text, string.finish]).toEqual(['the quick ', 'stop']);
     const length = await new Scripted(said('fox ')).chat('x', { maxNewTokens: 5 });
     expect([length.ids.length, length.finish]).toEqual([5, 'length']);
+  });
+
+  it('is not begun for a message without words', () => {
+    const scripted = new Scripted(said('fox'));
+    for (const content of [undefined, null, 5])
+      expect(() => scripted.chat([{ role: 'user', content } as never])).toThrow(/Message 0 cannot be asked/);
+    expect(() => scripted.chat(['Hello'] as never)).toThrow(/Message 0/);
+  });
+
+  it('ends at the text that ends a turn, where the tokenizer has no token for it', async () => {
+    const source =
+      '{% for m in messages %}{{ m.role }}: {{ m.content }} [END]\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}';
+    const template = fromJinja(source);
+    const scripted = new Scripted(said('the fox [END]\nuser: '));
+    const reply = await scripted.chat('x', { template });
+    expect([reply.text.trim(), reply.finish]).toEqual(['the fox', 'stop']);
+    expect(tokenizer.decode(reply.promptIds)).toBe('user: x [END]\nassistant: ');
+    const [text] = await textGenerator(scripted.model, { tokenizer, template }).generate(['x']);
+    expect([text!.text.trim(), text!.finish]).toEqual(['the fox', 'stop']);
   });
 
   it('comes piece by piece, with whole characters, and says the same', async () => {

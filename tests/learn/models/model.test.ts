@@ -315,11 +315,21 @@ describe('bad input to a model', () => {
     ['a row beyond the context', m => m.logits({ ids: [Array.from({ length: 17 }, () => 1)] }), /at most 16 tokens/],
     ['labels of another length', m => m.lossSum({ ids: [[1, 2]], labels: [[1]] }), /one label/],
     ['a label that is no token', m => m.lossSum({ ids: [[1, 2]], labels: [[-100, 50]] }), /label/],
+    ['a weight that is NaN', m => m.lossSum({ ids: [[1, 2]], labels: [[-100, 5]], weights: [[0, Number.NaN]] }), /found NaN/],
     ['an unknown weight', m => m.parameter('model.norm'), /no weight/],
     ['a value of another shape', m => tf.tidy(() => m.parameter('model.norm.weight').write(tf.zeros([3]))), /\[16\].*\[3\]/],
   ])('%s is refused', (_, work, says) => {
     expect(() => work(model)).toThrow(BadInput);
     expect(() => work(model)).toThrow(says);
+  });
+
+  it('generation options that do not exist are refused, also those of sampling by a beam search', async () => {
+    await expect(model.generate([[1]], { max_new_tokens: 3 } as object)).rejects.toThrow(/no such option.*maxNewTokens/s);
+    await expect(model.generate([[1]], { doSample: true } as object)).rejects.toThrow(/temperature/);
+    await expect(model.stream([[1]], { topk: 3 } as object).next()).rejects.toThrow(/topk/);
+    await expect(model.continuous([[1]], { slot: 3 } as object).next()).rejects.toThrow(/slots/);
+    await expect(model.beamSearch([[1]], { stopStrings: ['x'] } as object)).rejects.toThrow(/Beam search has no such option/);
+    await expect(model.beamSearch([[1]], { beams: 2 } as object)).rejects.toThrow(/numBeams/);
   });
 
   it('generation options are checked', async () => {

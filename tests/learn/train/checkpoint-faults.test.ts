@@ -14,13 +14,13 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { use } from '../../../src/base/backend/index.js';
 import { Random, TunebookError } from '../../../src/base/core/index.js';
-import { init, load, type Model } from '../../../src/learn/models/index.js';
+import { init, load, lora, type Model } from '../../../src/learn/models/index.js';
 import { filesIn } from '../../../src/learn/train/checkpoints/folder.js';
 import { type Run, resume, sft } from '../../../src/learn/train/index.js';
 import { writeTensors } from '../../../src/learn/train/tensors-file.js';
@@ -58,6 +58,12 @@ async function wholeLosses(): Promise<number[]> {
   model.dispose();
   return loss;
 }
+
+/** What is in a folder beside the note of the run that is writing there. */
+const checkpointsIn = (dir: string) =>
+  readdirSync(dir)
+    .filter(name => name !== '.running')
+    .sort();
 
 /** Checkpoints of the steps 4 and 6 of a run that was killed then. */
 async function twoCheckpoints(dir: string): Promise<void> {
@@ -197,7 +203,7 @@ describe('going back', () => {
     const model = new Bigram();
     const run = await resume(join(dir, 'step-000004'), { rows, model, checkpoint: { dir, every: 1 } });
     for await (const { step } of run) if (step === 5) break;
-    expect(readdirSync(dir).sort()).toEqual(['aside-000006', 'step-000004', 'step-000005']);
+    expect(checkpointsIn(dir)).toEqual(['aside-000006', 'step-000004', 'step-000005']);
     expect(warnings).toEqual([expect.stringMatching(/step-000006 .* is later than the checkpoint this run went on from/)]);
     run.dispose();
     model.dispose();
@@ -276,7 +282,7 @@ describe('a disk that cannot be written', () => {
           /The checkpoint of step 6 could not be written: the disk is full \([\d.]+ MB free\).*that of step 4 is untouched.*The run goes on/s,
         ),
       ]);
-      expect(readdirSync(dir).sort()).toEqual(['step-000002', 'step-000004']);
+      expect(checkpointsIn(dir)).toEqual(['step-000002', 'step-000004']);
 
       const error = await run.finish().catch(e => e);
       expect(error).toBeInstanceOf(TunebookError);
@@ -334,7 +340,7 @@ describe('a disk that cannot be written', () => {
       disk.remount('ro');
       await expect(run.finish()).rejects.toThrow(/step 8 could not be written: the file system is read-only/);
       expect(warnings).toHaveLength(3);
-      expect(readdirSync(dir)).toEqual(['step-000002']);
+      expect(checkpointsIn(dir)).toEqual(['step-000002']);
       run.dispose();
       model.dispose();
     } finally {
@@ -435,6 +441,53 @@ describe('keep', () => {
     const resumed = await resume(folder, { rows, model, keepBest: undefined });
     expect(resumed.evaluations.map(({ step }) => step)).toEqual([2, 4, 6, 8]);
     model.dispose();
+  });
+});
+
+describe('two runs in one folder', () => {
+  it('one that another living process is writing into is refused before the first step; a dead one’s note is not in the way', async () => {
+    const note = (content: object) => writeFileSync(join(folder, '.running'), JSON.stringify(content));
+    // Init lives as long as the machine; no birth is given, as on systems without /proc.
+    note({ host: hostname(), pid: 1, name: 'theirs', since: 'yesterday' });
+    const model = new Bigram();
+    const before = model.values();
+    const run = sft(options(model, folder));
+    await expect(run.finish()).rejects.toThrow(
+      /Another process.*process 1, the run "theirs", since yesterday.*folder of its own/s,
+    );
+    expect([model.values(), readdirSync(folder)]).toEqual([before, ['.running']]);
+    run.dispose();
+    for (const gone of [{ host: hostname(), pid: 1, birth: 'another' }, { host: 'elsewhere', pid: 1 }, { pid: 'x' }, {}]) {
+      note({ ...gone, name: 'theirs', since: 'yesterday' });
+      const next = sft(options(model, folder));
+      let seen = '';
+      next.onStep(() => {
+        seen = readFileSync(join(folder, '.running'), 'utf8');
+      });
+      await next.finish();
+      expect(JSON.parse(seen)).toMatchObject({ pid: process.pid, name: 'sft' });
+      expect(readdirSync(folder).sort()).not.toContain('.running');
+    }
+    model.dispose();
+  });
+});
+
+describe('a model of another shape', () => {
+  it('is refused, and untouched: fewer layers, an adapter on it', async () => {
+    const tiny = (numHiddenLayers: number) =>
+      init({ vocabSize: 12, hiddenSize: 8, intermediateSize: 8, numHiddenLayers, numAttentionHeads: 2 }, { seed: 1 });
+    const model = tiny(2);
+    await sft({ model, rows, steps: 1, checkpoint: { dir: folder } }).finish();
+    model.dispose();
+    const smaller = tiny(1);
+    await expect(resume(folder, { rows, model: smaller })).rejects.toThrow(/other weights.*layers\.1\./s);
+    const adapted = tiny(2);
+    adapted.attach(lora({ rank: 2 }));
+    await expect(resume(folder, { rows, model: adapted })).rejects.toThrow(/has an adapter.*model\.detach\("default"\)/s);
+    const whole = tiny(2);
+    await expect(resume(folder, { rows, model: whole, steps: 0 })).rejects.toThrow(/gone further.*at least 1/s);
+    await expect(resume(undefined as never, { rows })).rejects.toThrow(/names no folder/);
+    for (const one of [smaller, adapted, whole]) one.dispose();
   });
 });
 

@@ -75,6 +75,88 @@ describe('the average of the weights', () => {
   });
 });
 
+describe('the average of a run that was stopped early', () => {
+  it('is the model, until the run goes on', async () => {
+    const trained = (ema: number | undefined) => {
+      const model = bigram(4);
+      const hooks = { onEval: () => ({ mine: 1 }) };
+      const stopEarly = { patience: 2, metric: 'mine' };
+      return { model, run: train.sft({ model, rows, ...settings, steps: 6, ema, hooks, evaluateEvery: 1, stopEarly }) };
+    };
+    const plain = trained(undefined);
+    const averaged = trained(0.8);
+    await plain.run.finish();
+    await averaged.run.finish();
+    expect([averaged.run.status, averaged.run.step]).toEqual(['stopped', 3]);
+    const average = averaged.model.values();
+    expect(average).not.toEqual(plain.model.values());
+    // A checkpoint holds the weights as they are in training, and saving leaves the average where it is.
+    const saved = await averaged.run.save(await folder());
+    const other = bigram(5);
+    await other.read(join(saved, 'model', 'model.safetensors'));
+    expect(other.values()).toEqual(plain.model.values());
+    expect(averaged.model.values()).toEqual(average);
+    // The next step is made with the weights.
+    const seen: number[][] = [];
+    for (const { run, model } of [plain, averaged]) {
+      run.onStep(() => void seen.push(model.values()));
+      await run.resume().finish();
+    }
+    expect(seen[1]).toEqual(seen[0]);
+    expect(averaged.run.history.loss).toEqual(plain.run.history.loss);
+    for (const { run } of [plain, averaged]) run.dispose();
+  });
+});
+
+describe('a run that is shorter than planned', () => {
+  it('is evaluated after its last step all the same, and saved with that', async () => {
+    const dir = await folder();
+    const unlabelled = someRows(8).map(row => ({ ...row, labels: row.labels.map(() => -100) }));
+    const model = bigram();
+    const run = train.sft({
+      model,
+      rows: [...someRows(8), ...unlabelled],
+      ...settings,
+      batchSize: 1,
+      epochs: 1,
+      evaluate: { rows: [...someRows(3).map(row => ({ ...row, task: 'a' })), { ...unlabelled[0]!, task: 'b' }] },
+      keepBest: true,
+      checkpoint: { dir },
+    });
+    await run.finish();
+    expect([run.total, run.step]).toEqual([16, 8]);
+    // A task without a label has no loss.
+    expect(run.evaluations).toEqual([{ step: 8, heldOut: expect.any(Number) }]);
+    expect((await readdir(dir)).sort()).toEqual(['best', 'step-000008']);
+    const resumed = await train.resume(dir, { model, rows: [...someRows(8), ...unlabelled], optimizer: settings.optimizer });
+    expect(resumed.evaluations).toEqual(run.evaluations);
+    resumed.dispose();
+  });
+
+  it('comes to its end where replayed rows without loss fill whole steps', async () => {
+    const replay = { rows: someRows(3, 5), share: 0.5, weight: 0 };
+    const run = train.sft({ model: bigram(), rows: someRows(6), ...settings, batchSize: 1, epochs: 1, replay });
+    await run.finish();
+    expect([run.step, run.history.epoch.at(-1)]).toEqual([6, 1]);
+  });
+});
+
+describe('a schedule', () => {
+  it.each([
+    ['not a number', () => Number.NaN],
+    ['negative', () => -1],
+    ['async', async () => 1],
+    ['nothing', () => undefined],
+  ])('whose factor is %s changes no weight', async (_, schedule) => {
+    const model = bigram();
+    const before = model.values();
+    const run = train.sft({ model, rows, ...settings, steps: 2, schedule: schedule as unknown as train.Schedule });
+    await expect(run.finish()).rejects.toThrow(/no usable factor for step 1 of 2.*Fix:/s);
+    expect(model.values()).toEqual(before);
+    run.dispose();
+  });
+});
+
 describe('freezing', () => {
   it('keeps weights as they are, and lets them go afterwards', async () => {
     const model = bigram();
@@ -189,6 +271,24 @@ describe('evaluation in the loop', () => {
     second.dispose();
   });
 
+  it('that a resume leaves out is missed; maxLength is the checkpoint’s', async () => {
+    const dir = await folder();
+    const warned: string[] = [];
+    const listen = (warning: Error) => void warned.push(warning.message);
+    process.on('warning', listen);
+    const options = { rows, ...settings, steps: 4, maxLength: 5, evaluate: { rows: rows.slice(0, 3), every: 1 } };
+    const first = train.sft({ ...options, model: bigram(), stopEarly: { patience: 9 }, checkpoint: { dir, every: 2 } });
+    for await (const { step } of first) if (step === 2) break;
+    first.dispose();
+    const second = await train.resume(dir, { model: bigram(2), rows, optimizer: settings.optimizer });
+    await second.finish();
+    expect(second.evaluations.map(({ step }) => step)).toEqual([1, 2]);
+    await expect.poll(() => warned.join()).toMatch(/evaluated on the way and will not be from here on: pass evaluate/);
+    process.off('warning', listen);
+    const whole = train.sft({ ...options, evaluate: undefined, model: bigram() });
+    expect((await whole.finish()).tokens).toEqual(second.history.tokens);
+  });
+
   it('measures held-out loss before, during and after', async () => {
     const model = bigram();
     const held = someRows(6, 12, 8);
@@ -239,11 +339,14 @@ describe('evaluation in the loop', () => {
     expect(() => train.sft({ model, rows, keepBest: true })).toThrow(/no folder/);
     expect(() => train.sft({ model, rows, stopEarly: { patience: 0 } })).toThrow(/patience/);
     expect(() => train.sft({ model, rows, evaluate: { rows, samples: 2 } })).toThrow(/cannot generate/);
+    expect(() => train.sft({ model, rows, stopEarly: { patience: 2 } })).toThrow(/the run has none/);
+    expect(() => train.sft({ model, rows, stopEarly: { patience: 2 }, evaluate: { rows } })).toThrow(/only one is at the end/);
     const run = train.sft({
       model,
       rows,
       steps: 1,
       hooks: { onEval: () => ({ a: 1 }) },
+      evaluateEvery: 1,
       stopEarly: { patience: 1, metric: 'b' },
     });
     await expect(run.finish()).rejects.toThrow(/one of a/);
@@ -310,6 +413,26 @@ describe('accidents', () => {
     expect((error as Error).message).toContain(shown);
     expect((error as Error).message).toMatch(/first table.bias.*go back to a checkpoint/);
     expect((error as train.NonFinite).rows).toHaveLength(2);
+    run.dispose();
+  });
+
+  it('weights that are lost take no good checkpoint’s place', async () => {
+    const dir = await folder();
+    const warned: string[] = [];
+    const listen = (warning: Error) => void warned.push(warning.message);
+    process.on('warning', listen);
+    const model = bigram();
+    const schedule = (step: number) => (step === 3 ? 1e38 : 1);
+    const options = { rows, ...settings, optimizer: train.sgd({ learningRate: 10 }), steps: 8, clip: false } as const;
+    const run = train.sft({ ...options, model, schedule, checkpoint: { dir, every: 1, keep: 2 } });
+    await expect(run.finish()).rejects.toThrow(/at step 5; the run was halted/);
+    expect((await readdir(dir)).sort()).toEqual(['step-000002', 'step-000003']);
+    await expect.poll(() => warned.join()).toMatch(/not finite after step 4, first table.weight: no checkpoint.*that of step 3/s);
+    process.off('warning', listen);
+    await expect(run.save()).rejects.toThrow(/not finite/);
+    const resumed = await train.resume(dir, { model, rows, optimizer: options.optimizer, schedule: 'constant' });
+    await resumed.finish();
+    expect([resumed.status, resumed.step]).toEqual(['done', 8]);
     run.dispose();
   });
 

@@ -54,6 +54,7 @@ describe('memory that training needs', () => {
       'std::bad_alloc',
       'Aborted(OOM)',
       'RESOURCE_EXHAUSTED: Out of memory',
+      'WebAssembly.Memory.grow(): Maximum memory size exceeded',
     ];
     for (const text of yes) expect(isOutOfMemory(new Error(text)), text).toBe(true);
     for (const text of ['no such file', 'the room is full', 'Invalid array shape'])

@@ -196,7 +196,7 @@ describe('streamed rows', () => {
     // Sixteen rows of twenty can be trained on: four steps a pass.
     expect(passes).toBe(2);
     expect(run.encoding).toMatchObject({ rows: 40, kept: 32 });
-    const { tokens } = encodeRows(rows, given).summary;
+    const { tokens } = encodeRows(rows, { tokenizer, template: 'alpaca' }).summary;
     expect(total(run.history.tokens)).toBe(2 * tokens);
     expect(run.history.epoch).toEqual([0, 0, 0, 0, 1, 1, 1, 1]);
     model.dispose();
@@ -238,6 +238,10 @@ describe('streamed rows', () => {
     const unlabelled = { ids: [1, 2, 3], labels: [-100, -100, -100] };
     expect(await run(() => [unlabelled, unlabelled])).toMatch(/gave no row with a token that carries loss/);
     expect(await run(() => [conversation(1), unlabelled])).toBeUndefined();
+    // All at once is a stream, too: () => data.readRows(file).
+    expect(await run(async () => [conversation(1)])).toBeUndefined();
+    for (const nothing of [undefined, 5])
+      expect(await run(() => nothing as never)).toMatch(/nothing that rows can be taken from.*Fix:/s);
     model.dispose();
   });
 

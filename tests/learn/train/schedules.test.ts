@@ -30,6 +30,15 @@ describe('schedules equal transformers', () => {
   });
 });
 
+it('a decay longer than what is left after the warm-up ends at the floor, as transformers’ does', () => {
+  // get_wsd_schedule(optimizer, 2, 8, num_training_steps=6, min_lr_ratio=0.1).
+  const schedule = wsd({ warmup: 2, decay: 8, floor: 0.1, shape: 'cosine' });
+  const factors = [0.1, 0.55, 0.55, 0.3777924554357096, 0.23180194846605365, 0.13425421036992097];
+  factors.forEach((factor, step) => {
+    expect(schedule(step, 6), `step ${step}`).toBeCloseTo(factor, 10);
+  });
+});
+
 describe('warm-up and floor', () => {
   it('takes a share of all steps', () => {
     const schedule = linear({ warmup: 0.25 });

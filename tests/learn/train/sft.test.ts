@@ -262,8 +262,34 @@ describe('bad input is refused before anything is computed', () => {
     ['a share of 1', { replay: { rows, share: 1 } }, /replay.share/],
     ['a checkpoint without folder', { checkpoint: { every: 3 } }, /Checkpoints cannot be written/],
   ];
+  // What a real model says of itself.
+  const sized = () => Object.assign(bigram(), { config: { vocabSize: 12, maxPositionEmbeddings: 6 } });
+  const alien = { ids: [1, 12, 3], labels: [-100, 3, 4], line: 7 };
+  const long = { ids: [1, 2, 3, 4, 5, 6, 7], labels: [1, 2, 3, 4, 5, 6, 7], line: 9 };
+  const short = { ids: [1, 2, 3], labels: [1, 2, 3] };
+  cases.push(
+    ['a token that the model does not know', { sized, rows: [short, alien] }, /Row 1 \(line 7\).*from 0 to 11.*found 12/s],
+    ['a label that it does not know', { sized, rows: [{ ...alien, ids: [1, 2, 3], labels: [1, 2, 99] }] }, /found 99/],
+    [
+      'rows longer than its context',
+      { sized, rows: [short, long, long] },
+      /2 of the 3 rows.*at most 6.*up to 7, first row 1 \(line 9\).*maxLength: 6/s,
+    ],
+    ['held-out rows longer than its context', { sized, rows: [short], evaluate: { rows: [long] } }, /evaluate.rows.*1 of the 1/],
+    ['held-out rows without their braces', { evaluate: rows }, /evaluate: \{ rows: heldOut/],
+    ['rows that can be gone through once', { rows: (function* () {})() }, /rows: \(\) => data.streamRows/],
+    ['a mixture in buckets', { mixture: { strategy: 'equal' }, bucket: true }, /bucket, which puts them/],
+  );
+  it('packs may be longer than the context: their rows are not', () => {
+    const options = { model: sized(), rows: [short, short, short, long], packing: { length: 12, tooLong: 'drop' } } as const;
+    expect(train.sft({ ...options, packing: { length: 6, tooLong: 'drop' } }).total).toBe(1);
+    expect(() => train.sft(options)).toThrow(/rows are longer than the model's context/);
+    expect(train.sft({ ...options, rows: options.rows.slice(0, 3) }).total).toBe(1);
+  });
+
   it.each(cases)('%s', (_, wrong, message) => {
-    const options = { model: bigram(), rows, ...wrong } as unknown as SftOptions;
+    const { sized: make = bigram, ...given } = wrong as { sized?: () => Bigram };
+    const options = { model: make(), rows, ...given } as unknown as SftOptions;
     expect(() => train.sft(options)).toThrow(message);
     expect(() => train.sft(options)).toThrow(/Fix: /);
   });

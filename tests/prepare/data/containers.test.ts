@@ -285,6 +285,19 @@ describe('several files, plain text, hostile keys', () => {
     expect(await failure(await file('role.jsonl', message))).toMatch(/unknown role/);
   });
 
+  test('what is no file of rows is called by its name; a plain text may begin as it likes', async () => {
+    const zip = Buffer.from('504b0304140000000000', 'hex');
+    expect(await failure(await file('rows.zip', zip))).toMatch(/ZIP archive.*unzip/);
+    expect(await failure(await file('rows.jsonl.zst', Buffer.from('28b52ffd2009490000', 'hex')))).toMatch(/Zstandard.*unzstd/);
+    expect(await failure(await file('rows.jsonl.bz2', Buffer.from('BZh91AY&SY')))).toMatch(/bzip2/);
+    expect(await failure(await file('lfs.json', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n'))).toMatch(
+      /git lfs pull/,
+    );
+    expect(await failure(await file('page.json', '<!DOCTYPE html><html></html>'))).toMatch(/web page/);
+    const rows = await readRows(await file('page.txt', '<html> is how pages begin'));
+    expect(rows[0]!.messages[0]!.content).toBe('<html> is how pages begin');
+  });
+
   test('the container can be named, and only a known one', async () => {
     const path = await file('rows.dat', 'instruction;output\na;b\n');
     expect(await readRows(path, { container: 'csv' })).toHaveLength(1);

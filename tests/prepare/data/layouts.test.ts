@@ -19,6 +19,51 @@ test('Dolly: the category is the task', async () => {
   });
 });
 
+test("Alpaca with LLaMA-Factory's history: the earlier turns are part of the conversation; what is no history is kept as it is", async () => {
+  const rows = await readRows([
+    {
+      system: 's',
+      instruction: 'q3',
+      input: '',
+      output: 'a3',
+      history: [
+        ['q1', 'a1'],
+        ['q2', 'a2'],
+      ],
+    },
+    { instruction: 'q', output: 'a', history: [] },
+    { instruction: 'q', output: 'a', history: 'of the town' },
+  ]);
+  expect(talk(rows)).toEqual([
+    ['system: s', 'user: q1', 'assistant: a1', 'user: q2', 'assistant: a2', 'user: q3', 'assistant: a3'],
+    ['user: q', 'assistant: a'],
+    ['user: q', 'assistant: a'],
+  ]);
+  expect(rows.map(row => row.meta)).toEqual([undefined, undefined, { history: 'of the town' }]);
+});
+
+test('messages as JSON text, as tables have them', async () => {
+  const turns = [
+    { from: 'human', value: 'q' },
+    { from: 'gpt', value: 'a' },
+  ];
+  expect(talk(await readRows([{ conversations: JSON.stringify(turns) }]))).toEqual([['user: q', 'assistant: a']]);
+  await expect(readRows([{ messages: "[{'role': 'user'}]" }])).rejects.toThrow(/messages is not a list/);
+});
+
+test('columns: the names of the file for those of a layout', async () => {
+  const orca = [{ system_prompt: 's', question: 'q', response: 'a', output: 'another', id: 1 }];
+  await expect(readRows(orca)).rejects.toThrow(/no "instruction"/);
+  const columns = { system: 'system_prompt', instruction: 'question', output: 'response' };
+  const rows = await readRows(orca, { columns });
+  expect([talk(rows), rows[0]!.meta]).toEqual([[['system: s', 'user: q', 'assistant: a']], { id: 1 }]);
+  await expect(readRows([{ question: 'q', answer: 'a' }])).rejects.toThrow(
+    /columns: \{instruction: 'question', output: 'answer'\}/,
+  );
+  await expect(readRows(orca, { columns: ['question'] as never })).rejects.toThrow(/"columns"/);
+  await expect(readRows(orca, { colums: columns } as never)).rejects.toThrow(/did you mean "columns"\?/);
+});
+
 test('OpenAI: tool calls, tool results, parts, developer, legacy function calls', async () => {
   const rows = await readRows([
     {

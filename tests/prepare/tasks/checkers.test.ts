@@ -226,6 +226,9 @@ test('a long or odd answer takes no long time', () => {
     '1'.repeat(50_000),
     '{'.repeat(50_000),
     'answer: '.repeat(6000),
+    `a${'. '.repeat(10_000)}x`,
+    `${'\n'.repeat(50_000)}x`,
+    `${'.'.repeat(50_000)}x`,
   ];
   const rows = [...byTask.values()].map(of => of[0]!);
   expect(rows.flatMap(row => long.filter(answer => check(row, answer).correct))).toEqual([]);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BadInput } from '../../../src/base/core/index.js';
+import { itemsOf } from '../../../src/prepare/tasks/collections/items.js';
 import { type Collection, check, fromCollection } from '../../../src/prepare/tasks/index.js';
 
 let folder = '';
@@ -98,6 +99,24 @@ describe('Super-NaturalInstructions', () => {
   });
 });
 
+test('Super-NaturalInstructions as data hubs have it: the definition is the instruction', async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => ({
+    ...{ task_name: `task${i % 6}_thing`, id: `x-${i}`, definition: ` Do thing ${i % 6}.` },
+    ...{ inputs: `input ${i}`, targets: `output ${i}` },
+  }));
+  const set = await fromCollection(rows);
+  sound(set);
+  expect(set.format).toBe('superni');
+  expect(set.tasks.map(({ name, cluster }) => [name, cluster])).toContainEqual(['task1_thing', 'task1_thing']);
+  expect(set.tasks.filter(task => task.heldOut)).toHaveLength(1);
+  for (const row of all(set))
+    expect(row.messages[0]).toMatchObject({
+      content: `Do thing ${row.task[4]}.`,
+      input: /^input \d+$/.exec(row.messages[0]!.input!)![0],
+    });
+  await expect(fromCollection(rows, { format: 'flan' })).rejects.toThrow(/asked for/);
+});
+
 describe('instruction induction', () => {
   const file = (task: string) => ({
     task,
@@ -176,6 +195,67 @@ describe('templates filled in: P3, T0 and FLAN', () => {
     for (const row of set.rungs['new inputs']!) expect(templates).toContain(row.meta!.template);
   });
 
+  test('a short item of several answers, under several templates: trained and tested apart all the same', async () => {
+    // As common_gen: three sentences for each set of concepts, and the concepts are too short a text to be told by.
+    const forms = [
+      (c: string) => `Put these together: ${c}.`,
+      (c: string) => `Write a sentence with ${c}`,
+      (c: string) => `Use: ${c}`,
+    ];
+    const rows = Array.from({ length: 40 }, (_, i) => `ski${i} hill${i}`).flatMap(concepts =>
+      forms.flatMap((form, f) =>
+        ['A skier on', 'There is snow on', 'Nobody goes down'].map(begin => ({
+          prompt: form(concepts),
+          completion: `${begin} the ${concepts}`,
+          template: `common_gen_${'abc'[f]}`,
+        })),
+      ),
+    );
+    const set = await fromCollection(rows, { heldOutTasks: 0 });
+    sound(set);
+    const item = (row: Collection['rows'][number]) => /ski\d+/.exec(prompt(row))![0];
+    const trained = new Set(set.rows.map(item));
+    expect(set.rungs['new inputs']!.filter(row => trained.has(item(row)))).toEqual([]);
+  });
+
+  test('of a collection too large for all of its words, a part of them still tells its items', () => {
+    const words = (i: number, form: number) =>
+      Array.from({ length: 80 }, (_, k) => `w${i * 97 + k * 13 + form * (k < 20 ? 1e6 : 0)}`).join(' ');
+    const rows = [0, 1]
+      .flatMap(form => Array.from({ length: 30 }, (_, i) => ({ i, form })))
+      .map(({ i, form }) => ({
+        messages: [
+          { role: 'user' as const, content: words(i, form) },
+          { role: 'assistant' as const, content: 'yes' },
+        ],
+        task: `${form}`,
+      }));
+    const pairs = (most: number) => {
+      const items = itemsOf(rows, row => row.task!, most);
+      return [rows.filter((_, i) => items[i] === items[(i + 30) % 60]).length, new Set(items).size];
+    };
+    expect(pairs(1e6)).toEqual([60, 30]);
+    expect(pairs(500)).toEqual([60, 30]);
+  });
+
+  test('files of rows that name no task are a task each; numbers of templates are wordings and name none', async () => {
+    const files = await Promise.all(
+      ['one', 'two'].map(async name => {
+        const path = join(folder, `${name}.jsonl`);
+        const lines = Array.from({ length: 40 }, (_, i) => ({ inputs: `${name} ${i}?`, targets: `${i}`, template_id: i % 5 }));
+        await writeFile(path, lines.map(line => JSON.stringify(line)).join('\n'));
+        return path;
+      }),
+    );
+    const set = await fromCollection(files);
+    sound(set);
+    expect(set.tasks.map(({ name, wordings }) => [name, wordings])).toEqual([
+      ['one', 5],
+      ['two', 5],
+    ]);
+    expect((await fromCollection(files[0]!)).tasks.map(({ name }) => name)).toEqual(['collection']);
+  });
+
   test('FLAN rows with their task and template', async () => {
     const flan = Array.from({ length: 60 }, (_, i) => ({
       inputs: `Is this right? ${story(i)}`,
@@ -233,9 +313,22 @@ describe('what cannot be read is refused, with what there is', () => {
     ['more held-out tasks than there are', seeds, { heldOutTasks: 5 }, /from 0 to 0/],
     ['every row held out', seeds, { heldOutPhrases: ['Do'] }, /no row is left to train/],
     ['an impossible count', seeds, { perTest: 0 }, /perTest/],
+    ['an option there is not', seeds, { pertest: 5 } as object, /no option "pertest".*did you mean "perTest"/],
   ] as const)('%s', async (_, source, options, message) => {
     await expect(fromCollection(source, options)).rejects.toThrow(BadInput);
     await expect(fromCollection(source, options)).rejects.toThrow(message);
+  });
+
+  test('a torn line, unless it is to be skipped: then it is counted', async () => {
+    const torn = join(folder, 'torn.jsonl');
+    const lines = Array.from({ length: 20 }, (_, i) =>
+      JSON.stringify({ inputs: `question ${i}`, targets: `answer ${i}`, task: 'one' }),
+    );
+    await writeFile(torn, `${lines.join('\n')}\n{"inputs": "que`);
+    await expect(fromCollection(torn)).rejects.toThrow(/torn\.jsonl:21.*invalid JSON/);
+    const set = await fromCollection(torn, { onBad: 'skip' });
+    expect(all(set)).toHaveLength(20);
+    expect(set.reports[0]!.skipped).toMatchObject([{ line: 21 }]);
   });
 
   test('an empty folder, a missing file, plain text, two formats at once, nothing', async () => {

@@ -37,6 +37,13 @@ test('BM25+: the scores of the formula (k 1.2, b 0.7, d 0.5), worked out by hand
   for (const [i, passage] of found.entries()) expect(passage.score).toBeCloseTo(expected[i]!, 10);
 });
 
+test('in scripts without spaces, in full-width and composed letters, the same words are found', () => {
+  const library = retriever(['猫は魚を食べる', '犬は肉を食べる', 'naïve café', 'tom’s pen']);
+  expect(library.search('犬の肉', 1)[0]!.index).toBe(1);
+  expect(library.search('ＣＡＦE\u0301')[0]!.index).toBe(2);
+  expect(library.search("tom's").map(({ index }) => index)).toEqual([3]);
+});
+
 test('a number of passages that makes no sense is refused', () => {
   for (const k of [0, -1, 1.5, Number.NaN]) expect(() => retriever(notes).search('pen', k)).toThrow(BadInput);
 });

@@ -66,13 +66,15 @@ describe('the suite', () => {
   });
 
   test('is the same on every machine: options decide, and nothing else', () => {
+    // What is asked and answered, on which the committed results of notebooks/science stand; how answers are judged may get better.
+    const said = (key: string, value: unknown) => (key === 'checker' ? undefined : value);
     const digest = (of: Suite) =>
       createHash('sha256')
-        .update(JSON.stringify([of.rows, of.rungs, of.baseText(200)]))
+        .update(JSON.stringify([of.rows, of.rungs, of.baseText(200)], said))
         .digest('hex')
         .slice(0, 16);
     const options: SuiteOptions = { rows: 300, perRung: 40, diversity: 100, shots: [0, 2], distribution: 'long-tail' };
-    expect(digest(suite(options))).toBe('a07dd586678e2f4f');
+    expect(digest(suite(options))).toBe('20c8b968ac4c0906');
     expect(digest(suite({ ...options, seed: 2 }))).not.toBe(digest(suite(options)));
     expect(world.baseText(30)).toEqual(world.baseText(30));
     expect(world.baseText(30)).not.toEqual(world.baseText(30, 'other'));
@@ -300,6 +302,8 @@ describe('what cannot be had is refused, and the error says what can', () => {
     [{ rows: 100, diversity: 101 }, /at most 100, the number of rows/],
     [{ diversity: 1e6, rows: 1e6 }, /from 1 to \d+, the number of different instructions/],
     [{ diversity: 0 }, /diversity/],
+    [{ dificulty: 3 } as SuiteOptions, /no option "dificulty".*did you mean "difficulty"\?/],
+    [{ per_rung: 3 } as SuiteOptions, /did you mean "perRung"\?/],
     [{ distribution: 'zipf' as 'uniform' }, /uniform, long-tail/],
     [{ tasks: ['kind of word'], perRung: 10_000 }, /the rung "\w+" has not so many different rows/],
   ];

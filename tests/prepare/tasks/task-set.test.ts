@@ -32,5 +32,7 @@ describe('fromRows', () => {
 
   test('one row alone cannot be split', () => {
     expect(() => fromRows(rows.slice(0, 1))).toThrow(BadInput);
+    expect(() => fromRows(rows.map(() => row('the same', 'answer')))).toThrow(/no row is left to train/);
+    expect(() => fromRows(rows, { heldout: 3 } as object)).toThrow(/did you mean "heldOut"/);
   });
 });

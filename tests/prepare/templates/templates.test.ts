@@ -110,6 +110,16 @@ describe('get, define, register', () => {
     expect(() => get('llama-9')).toThrow(/no template "llama-9"\. Expected one of alpaca, chatml, .*plain/);
   });
 
+  test('what is misspelt or left out is said', () => {
+    const turn = { before: '', end: '\n' };
+    const bad = (format: object) => () => define(format as never);
+    expect(bad({ name: 'x', user: turn })).toThrow(/"assistant": it is not said what stands before/);
+    expect(bad({ name: 'x', user: turn, assistant: { ...turn, ennd: 'y' } })).toThrow(/"ennd".*did you mean "end"/);
+    expect(bad({ name: 'x', user: turn, assistant: turn, sytem: 'fold' })).toThrow(/did you mean "system"\?/);
+    expect(bad({ name: 'x', user: turn, assistant: turn, system: { fold: { befor: '' } } })).toThrow(/"system": it is not said/);
+    expect(bad({ user: turn, assistant: turn })).toThrow(/needs a name/);
+  });
+
   test('a template of one’s own in a few strings', () => {
     const mine = register(
       define({

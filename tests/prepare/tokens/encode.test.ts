@@ -71,6 +71,18 @@ test("train: 'all' trains every token but the first", () => {
   );
 });
 
+test('what would quietly train something else is refused: misspelt options, no tokenizer, no template', () => {
+  const right = { tokenizer: gpt2, template: 'chatml' };
+  const wrong = (options: object) => () => encodeRows(rows, options as never);
+  expect(wrong({ ...right, max_length: 40 })).toThrow(/no option "max_length".*did you mean "maxLength"\?/);
+  expect(wrong({ ...right, thinking: 'non' })).toThrow(/unknown value of thinking: "non"/);
+  expect(wrong({ template: 'chatml' })).toThrow(/needs a tokenizer/);
+  expect(wrong({ tokenizer: gpt2 })).toThrow(/needs a template/);
+  expect(() => encode(rows[0]!, { ...right, trian: 'all' } as never)).toThrow(/did you mean "train"\?/);
+  // One object may serve the training, too.
+  expect(encodeRows(rows, { ...right, batchSize: 8, learningRate: 1, promptLossWeight: 0 } as never).rows).toHaveLength(23);
+});
+
 test('a compacted row makes its text, offsets and segments again', () => {
   const options = { tokenizer: gpt2, template: 'chatml', maxLength: 20 } as const;
   const full = encode(rows[9]!.messages, options);

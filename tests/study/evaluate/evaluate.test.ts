@@ -182,6 +182,8 @@ describe('losses', () => {
     };
     const rows = [3, 1, 4].map(n => ({ ids: Array(n + 1).fill(n), labels: Array(n + 1).fill(n) }));
     for (const batchSize of [1, 2, 3]) expect(await meanLoss({ model, rows, batchSize })).toEqual({ loss: 26 / 8, tokens: 8 });
+    for (const none of [[], [{ ids: [1, 2], labels: [-100, -100] }]])
+      await expect(meanLoss({ model, rows: none })).rejects.toThrow(/no token of which the loss/);
   });
 
   test('responseLoss measures the response and its end of turn alone', async () => {

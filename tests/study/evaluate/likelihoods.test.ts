@@ -60,6 +60,11 @@ describe('on a model of transformers', () => {
       });
       expect(sample.chosen).toMatchObject(chosen);
     });
+    const table = await found.table();
+    expect(table.numRows()).toBe(rows.length);
+    expect(table.array('correct').filter(Boolean).length / rows.length).toBe(found.acc);
+    expect(table.array('correct by characters').filter(Boolean).length / rows.length).toBe(found.accNorm);
+    expect(table.array('expected')).toEqual(rows.map(row => row.messages.at(-1)!.content));
     const share = (by: 'nothing' | 'characters' | 'bytes') =>
       expected.rows.filter(row => row.chosen[by] === row.gold).length / rows.length;
     expect([found.acc, found.accNorm, found.accBytes]).toEqual([share('nothing'), share('characters'), share('bytes')]);
@@ -113,6 +118,8 @@ describe('on a model of transformers', () => {
     await expect(perplexity({ model, tokenizer, texts: [] })).rejects.toThrow(/no texts/);
     await expect(perplexity({ model, tokenizer, texts: ['cat', ''] })).rejects.toThrow(/text 1 is empty/);
     await expect(perplexity({ model, tokenizer, texts: ['cat'], window: 0 })).rejects.toThrow(BadInput);
+    await expect(perplexity({ model, tokenizer, texts: ['cat'], window: 9999 })).rejects.toThrow(/1 to \d+, the model's context/);
+    await expect(perplexity({ model, tokenizer, texts: 'cat' as unknown as string[] })).rejects.toThrow(/no texts/);
     await expect(logLikelihoods([{ context: [], continuation: [3] }], { model })).rejects.toThrow(/nothing stands before/);
     await expect(logLikelihoods([{ context: [1], continuation: [] }], { model })).rejects.toThrow(/no tokens/);
     const long = Array.from({ length: 96 }, () => 3);
@@ -152,8 +159,7 @@ describe('with a template', () => {
     // Rows of the task suite have their choices in the checker.
     const { choices: list, ...plain } = row as Row & { choices: string[] };
     const checker = { kind: 'choice', answer: 'yes', choices: list };
-    // biome-ignore lint/suspicious/noThenProperty: checkers of form are written so
-    for (const given of [checker, { kind: 'shape', prefix: 'answer: ', then: checker }]) {
+    for (const given of [checker, { kind: 'shape', prefix: 'answer: ', inner: { kind: 'words', most: 3, inner: checker } }]) {
       const checked = { ...plain, checker: given } as Row;
       const again = await choices({ model, tokenizer, template, rows: [checked] });
       expect(again.samples[0]!.logLikelihoods).toEqual(found.samples[0]!.logLikelihoods);

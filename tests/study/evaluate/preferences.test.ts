@@ -120,10 +120,18 @@ describe('agreement', () => {
     });
     expect(agreement([...said('x', '010'), ...said('y', '0')])).toMatchObject({ items: 1 });
     expect(agreement(said('x', '010'))).toMatchObject({ alpha: Number.NaN, items: 0, same: Number.NaN });
+    // The same pair shown the other way round is the same pair.
+    const turned = said('y', '0110').map(({ models: [a, b], ...rest }) => ({ ...rest, models: [b, a] as const }));
+    expect(agreement([...said('x', '0110'), ...turned])).toMatchObject({ alpha: 1, same: 1 });
   });
 });
 
 describe('preferences', () => {
+  it('a winner that is none of the two is refused', async () => {
+    const odd = { item: '1', rater: 'x', models: ['a', 'b'] as const, winner: 'c' };
+    await expect(preferences([odd])).rejects.toThrow(/none of the two.*a or b, found "c"/);
+  });
+
   it('win rates with intervals, the better model first, and strengths with theirs', async () => {
     const found = await preferences([
       ...met('base', 'tuned', 3, 14, 3),

@@ -66,6 +66,25 @@ describe('on a real model', () => {
     for (const sample of last.samples) expect(sample.got).toBe(got.get(sample.prompt));
   });
 
+  it('a question without room in the context is told before the first step of a run', async () => {
+    const long: Row = { ...rows[0]!, messages: [{ role: 'user', content: 'cat '.repeat(400) }, rows[0]!.messages.at(-1)!] };
+    const inLoop = hook({ tokenizer, template, rows: [rows[1]!, long], every: 3 });
+    const run = sft({
+      model,
+      tokenizer,
+      template,
+      rows,
+      batchSize: 8,
+      steps: 3,
+      learningRate: 1e-4,
+      hooks: inLoop,
+      record: false,
+    });
+    await expect(run.finish()).rejects.toThrow(/longer than the model's context/);
+    expect(run.step).toBe(0);
+    run.dispose();
+  });
+
   it('answers do not depend on how many are worked on together, nor on the way that is taken', async () => {
     const answers = async (options: object) =>
       (await score({ model, tokenizer, template, rows, maxNewTokens: 8, ...options })).samples.map(sample => sample.got);

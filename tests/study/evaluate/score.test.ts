@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { BadInput, viewOf } from '../../../src/base/core/index.js';
 import type { Row } from '../../../src/prepare/data/index.js';
+import { define } from '../../../src/prepare/templates/index.js';
 import {
   judgeAnswers,
   type Metric,
@@ -53,6 +54,13 @@ describe('metrics', () => {
 });
 
 describe('score', () => {
+  it('cuts an answer where a template of plain text ends its turns', async () => {
+    const plain = define({ name: 'plain', user: { before: 'Q: ', end: '\n' }, assistant: { before: 'A: ', end: '\n###' } });
+    const asks = stub(() => 'cat\n###\nQ: dog');
+    const scored = await score({ model: asks, tokenizer, template: plain, rows: [row('copy : cat', 'cat')] });
+    expect(scored.samples[0]).toMatchObject({ got: 'cat', correct: true });
+  });
+
   it('judges by the checker, scores by every metric, and tells the parts apart', async () => {
     const scored = await score({
       model,
@@ -141,6 +149,33 @@ describe('score', () => {
     const scored = await ask({});
     expect(() => scored.values('rougel')).toThrow(/did you mean "rougeL"/);
     await expect(async () => judgeAnswers(['a'], { rows })).rejects.toThrow(/5 answers/);
+    await expect(ask({ template: undefined })).rejects.toThrow(/no template/);
+  });
+
+  it('a check may say true or false; one that says nothing, and a metric that gives no number, are told by their row', async () => {
+    const answers = rows.map((_, i) => `answer ${i}`);
+    const told = await judgeAnswers(answers, { rows, check: answer => answer.endsWith('1') });
+    expect(told.values()).toEqual([0, 1, 0, 0, 0]);
+    expect(told.metric('task').mean).toBe(0.2);
+    for (const said of [undefined, 1, { correct: 'yes', score: 1 }, { correct: true, score: Number.NaN }])
+      await expect(judgeAnswers(answers, { rows, check: () => said as never })).rejects.toThrow(/"check" does not say.*row 0/);
+    for (const given of ['1', undefined, Number.POSITIVE_INFINITY])
+      await expect(judgeAnswers(answers, { rows, metrics: [{ name: 'odd', of: () => given as never }] })).rejects.toThrow(
+        /"odd" gave no number for row 0/,
+      );
+  });
+
+  it('a prompt without room in the context is told by its row before the model is asked', async () => {
+    const seen: number[][] = [];
+    const small = { ...stub(() => 'x', seen), config: { maxPositionEmbeddings: 60 } };
+    const long = row('copy : '.repeat(30), 'x');
+    await expect(score({ model: small, tokenizer, template, rows: [rows[0]!, long, rows[1]!, long] })).rejects.toThrow(
+      /prompt of row 1 is longer than the model's context.*at most 60 tokens, found \d+; 1 other/,
+    );
+    expect(seen).toEqual([]);
+    // Encoders have no such end.
+    await score({ model: { ...small, startIds: [0] }, tokenizer, template, rows: [long] });
+    expect(seen).toHaveLength(1);
   });
 
   it('a prompt that stands there several times is answered once', async () => {
@@ -203,12 +238,15 @@ describe('the log of samples', () => {
     expect(skipped[0]!.reason).toMatch(/not written to its end/);
     writeFileSync(log, 'nothing\n');
     await expect(readSamples(log)).rejects.toThrow(/no samples in this file/);
+    await expect(readSamples(join(folder, 'none.jsonl'))).rejects.toThrow(/none\.jsonl.*cannot be read.*no such file/);
   });
 
   it('a log that cannot be written is told before the model is asked', async () => {
     const seen: number[][] = [];
     const log = join(folder, 'deep');
-    await expect(score({ model: stub(() => 'x', seen), tokenizer, template, rows, log })).rejects.toThrow(/EISDIR/);
+    await expect(score({ model: stub(() => 'x', seen), tokenizer, template, rows, log })).rejects.toThrow(
+      /deep.*log of samples cannot be written.*there is a folder of this name/,
+    );
     expect(seen).toEqual([]);
   });
 

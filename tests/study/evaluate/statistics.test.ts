@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { incompleteBeta, logGamma } from '../../../src/base/core/incomplete-beta.js';
 import { BadInput, Random } from '../../../src/base/core/index.js';
 import {
   bootstrap,
@@ -11,7 +12,6 @@ import {
   studentQuantile,
   tInterval,
 } from '../../../src/study/evaluate/index.js';
-import { incompleteBeta, logGamma } from '../../../src/study/evaluate/statistics/special.js';
 
 type Numbers = [number, number, number, number];
 
@@ -97,6 +97,7 @@ describe('paired seeds', () => {
     expect(round(holm([0.01, 0.04, 0.03, 0.005]))).toEqual([0.03, 0.06, 0.06, 0.02]);
     expect(round(holm([0.5, Number.NaN, 0.9]))).toEqual([1, Number.NaN, 1]);
     expect(holm([])).toEqual([]);
+    for (const bad of [[1.5], [-0.1], ['0.1'], 0.1]) expect(() => holm(bad as number[])).toThrow(/no p-value/);
   });
 });
 

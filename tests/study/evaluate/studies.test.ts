@@ -58,6 +58,10 @@ describe('baselines', () => {
       kind: 'intervals',
       data: { rows: [{ label: 'model', strong: true }, {}, {}, {}, {}, {}, {}, {}] },
     });
+    const table = await found.table();
+    expect(table.numRows()).toBe(rows.length * found.scored.size);
+    expect(new Set(table.array('name'))).toEqual(new Set(found.scored.keys()));
+    expect(Array.from(table.array('got') as string[]).slice(0, 3)).toEqual(got('model'));
     // The same seed draws the same.
     const again = await baselines({ model: obedient, tokenizer, template, rows, trainRows, include: ['random'] });
     expect(again.get('random').samples.map(sample => sample.got)).toEqual(got('random'));
@@ -74,6 +78,40 @@ describe('baselines', () => {
     expect([...found.scored.keys()]).toEqual(['model', 'few-shot base']);
     expect(prompts[0]!.split('<|im_start|>user').length).toBe(4);
     expect(found.get('few-shot base').score).toBe(1);
+  });
+
+  it('what a system message says stands in plain examples too', async () => {
+    const prompts: string[] = [];
+    const base = stub(prompt => {
+      prompts.push(prompt);
+      return 'cat';
+    });
+    const ruled = (one: Row): Row => ({ ...one, messages: [{ role: 'system', content: 'copy these' }, ...one.messages] });
+    const options = { model: obedient, base, tokenizer, template, rows: [ruled(rows[0]!)], trainRows: trainRows.map(ruled) };
+    await baselines({ ...options, include: ['few-shot base'], fewShot: { shots: 1 } });
+    expect(prompts[0]).toMatch(/^copy these\ncopy : [a-z ]+\n[a-z ]+\n\ncopy these\ncopy : cat\n$/);
+  });
+
+  it('examples for which the context has no room are left out, and that is told', async () => {
+    const seen: number[][] = [];
+    const base = { ...stub(() => 'dog', seen), config: { maxPositionEmbeddings: 60 } };
+    const options = { model: obedient, base, tokenizer, template, rows, trainRows, maxNewTokens: 20 };
+    const found = await baselines({ ...options, include: ['few-shot base'] });
+    const room = seen.map(prompt => prompt.length);
+    expect(Math.max(...room)).toBeLessThanOrEqual(40);
+    expect(Math.min(...room)).toBeGreaterThan(20);
+    expect(found.notes.some(note => /3 of 3 rows got fewer examples/.test(note))).toBe(true);
+  });
+
+  it('few-shot prompts that make no sense are refused before anything is asked', async () => {
+    const options = { model: stub(() => 'dog'), base: obedient, tokenizer, template, rows, trainRows };
+    for (const [fewShot, message] of [
+      [{ shots: -1 }, /fewShot\.shots/],
+      [{ shots: 1.5 }, /fewShot\.shots/],
+      [{ form: 'turns' }, /'plain' or 'template'/],
+      [{ shot: 2 }, /did you mean "shots"/],
+    ] as const)
+      await expect(baselines({ ...options, fewShot: fewShot as object })).rejects.toThrow(message);
   });
 
   it('only what can be made is made; what is asked for and cannot be is refused', async () => {
@@ -228,5 +266,20 @@ describe('compare', () => {
     expect(several.get()).toMatchObject({ seeds: 5, method: 't' });
     expect(several.get().hierarchical!.low).toBeLessThan(several.get().hierarchical!.high);
     expect(() => compare(seeds, others.slice(1))).toThrow(/same seeds/);
+  });
+
+  it('rows that one arm could not score count in neither, and arms over other rows are refused', async () => {
+    const items = Array.from({ length: 6 }, (_, i) => row(`say ${i}`, `${i}`));
+    const arm = (scores: number[], rows = items) =>
+      judgeAnswers(
+        scores.map(() => 'x'),
+        { rows, metrics: [{ name: 'odd', of: ({ row: one }) => scores[rows.indexOf(one)]! }] },
+      );
+    // Without pairing, the six rows left would be held against each other in the wrong order.
+    const found = compare(await arm([Number.NaN, 1, 2, 3, 4, 5]), await arm([9, 2, Number.NaN, 4, 5, 6]), { metric: 'odd' });
+    expect(found.get()).toMatchObject({ a: 13 / 4, b: 17 / 4, difference: 1, low: 1, high: 1 });
+    const other = items.map((_, i) => row(`say ${i}`, `${i + 1}`));
+    const [one, two] = [await arm([1, 2, 3, 4, 5, 6]), await arm([1, 2, 3, 4, 5, 6], other)];
+    expect(() => compare(one, two)).toThrow(/not scored on the same rows.*row 0 with the answer "0", found "1"/);
   });
 });

@@ -68,6 +68,10 @@ describe('a grid', () => {
     expect(make).toThrow(message);
   });
 
+  it('refuses a map, which has no settings of its own', () => {
+    expect(() => expand(new Map([['x', [1, 2]]]) as never)).toThrow(/this is no grid/);
+  });
+
   it('refuses what contains itself', () => {
     const loop: Record<string, unknown> = {};
     loop.self = loop;

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { type Attempt, attemptFolder, type BatchHeader, FILES } from '../../../src/study/experiment/attempt.js';
 import type * as Experiment from '../../../src/study/experiment/index.js';
 import { ensureBuilt, root } from '../../helpers/built.js';
 
@@ -83,4 +84,17 @@ export async function ended(
   child.stdout!.setEncoding('utf8').on('data', text => out.push(text));
   child.stderr!.setEncoding('utf8').on('data', text => err.push(text));
   return new Promise(done => child.on('close', (code, signal) => done({ out: out.join(''), err: err.join(''), code, signal })));
+}
+
+/** Leave the results of all trials of a batch, as a cluster that was quick would: `y` is the setting `x`. */
+export function finishBatch(file: string): void {
+  const [header, ...attempts] = readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line)) as [BatchHeader, ...Attempt[]];
+  for (const { id, attempt, config } of attempts) {
+    const folder = attemptFolder(header.folder, id, attempt);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, FILES.result), JSON.stringify({ status: 'done', metrics: { y: config.x } }));
+  }
 }

@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { identity } from '../../../src/study/experiment/identity.js';
-import { Lock } from '../../../src/study/experiment/lock.js';
+import { createWhole, Lock } from '../../../src/study/experiment/lock.js';
 
 let folder: string;
 beforeEach(() => {
@@ -50,4 +50,11 @@ it('on another machine it counts as long as it gives signs of life', async () =>
   utimesSync(join(folder, 'lock.3'), then, then);
   await (await Lock.take(folder)).release();
   expect(files()).toEqual(['lock.4']);
+});
+
+it('is made in one step also where a file has no second names', async () => {
+  const none = () => Promise.reject(Object.assign(new Error('operation not permitted'), { code: 'EPERM' }));
+  const path = join(folder, 'lock.1');
+  expect([await createWhole(path, 'mine', none), await createWhole(path, 'theirs', none)]).toEqual([true, false]);
+  expect([readFileSync(path, 'utf8'), files()]).toEqual(['mine', ['lock.1']]);
 });

@@ -4,12 +4,13 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { viewOf } from '../../../src/base/core/index.js';
+import { tInterval } from '../../../src/study/evaluate/index.js';
 import { concurrencyFor, cores } from '../../../src/study/experiment/machine.js';
 import { SweepState, type TrialRecord } from '../../../src/study/experiment/records.js';
 import { SweepResults } from '../../../src/study/experiment/results.js';
 import { indexList } from '../../../src/study/experiment/slurm-commands.js';
 import { shellWord } from '../../../src/study/experiment/slurm-script.js';
-import { interval, student } from '../../../src/study/experiment/summary.js';
+import { interval } from '../../../src/study/experiment/summary.js';
 
 const record = (config: object, seed: number, metrics: object, more: object = {}): TrialRecord =>
   ({
@@ -60,8 +61,11 @@ describe('summaries', () => {
     [9, 2.2622],
     [29, 2.0452],
     [1000, 1.9623],
-  ])('t(%d) = %d as tables have it', (freedom, wanted) => {
-    expect(Math.abs(student(freedom) - wanted)).toBeLessThan(6e-4);
+  ])('the interval has t(%d) = %d, as tables have it', (freedom, wanted) => {
+    const values = Array.from({ length: freedom + 1 }, (_, i) => i % 3);
+    const { n, mean, sd, high } = interval(values);
+    expect((high - mean) / (sd / Math.sqrt(n))).toBeCloseTo(wanted, 3);
+    expect(high).toBe(tInterval(values).high);
   });
 
   it('of one value has no interval', () => {
@@ -103,6 +107,7 @@ describe('figures', () => {
         { m: 'b', mean: 0 },
       ],
     });
+    expect(viewOf(results(rates).figure({ x: 'm' }))).toMatchObject({ kind: 'table' });
     expect(() => results(rates).figure({ x: 'rat' })).toThrow(/did you mean "rate"\?/);
   });
 });

@@ -1,12 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Attempt, attemptFolder, type BatchHeader, FILES } from '../../../src/study/experiment/attempt.js';
+import { FILES } from '../../../src/study/experiment/attempt.js';
 import type * as Experiment from '../../../src/study/experiment/index.js';
 import { sweep as planned } from '../../../src/study/experiment/index.js';
 import type { RunProgram } from '../../../src/study/experiment/slurm-commands.js';
 import { SlurmSession } from '../../../src/study/experiment/slurm-session.js';
-import { built, Lab, runs, until } from './lab.js';
+import { built, finishBatch, Lab, runs, until } from './lab.js';
 import { Cluster, whyNoCluster } from './slurm-cluster.js';
 
 let lab: Lab;
@@ -94,24 +94,12 @@ describe('ten thousand simulated trials', () => {
       for (const [name, batch] of waiting) {
         if (batch.looks++ === 0) lines.push(`${name}|1|0-${batch.size - 1}|PENDING|None`);
         else {
-          finish(batch.file);
+          finishBatch(batch.file);
           waiting.delete(name);
         }
       }
       return lines.join('\n');
     };
-  }
-
-  function finish(file: string): void {
-    const [header, ...attempts] = readFileSync(file, 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map(line => JSON.parse(line)) as [BatchHeader, ...Attempt[]];
-    for (const { id, attempt, config } of attempts) {
-      const folder = attemptFolder(header.folder, id, attempt);
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, FILES.result), JSON.stringify({ status: 'done', metrics: { y: config.x } }));
-    }
   }
 
   /** Microseconds of processor time and bytes of heap that a sweep of so many trials takes, submitted, journalled and read again. */

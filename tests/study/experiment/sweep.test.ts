@@ -25,14 +25,14 @@ describe('a sweep', () => {
       'trial.ts',
       `import { appendFileSync } from 'node:fs';
        import { Kind, square } from './helper.js';
-       interface Settings { x: number; method: string; lerningRate: number }
+       interface Settings { x: number; method: string; lerningRate: number; none?: number }
        export default async (config: Settings, { seed, report, progress, folder }: any) => {
          appendFileSync(${JSON.stringify(lab.path('runs'))}, 'run\\n');
          console.log('{"status":"done","metrics":{"y":-1}}\\u0000\\u001b[2J');
          process.stdout.write(Buffer.from([0xff, 0xfe, 0x00]));
          progress(1, 2); report({ loss: 1 }); report({ loss: NaN });
          if (config.x === 3 && seed === 2) { console.error('before the end'); throw new RangeError('three is too much'); }
-         return { y: square(config.x) + seed, sub: { z: config.x === 2 ? Infinity : 1 }, kind: Kind.Wide, method: config.method, ok: true, none: null };
+         return { y: square(config.x) + seed, sub: { z: config.x === 2 ? Infinity : 1 }, kind: Kind.Wide, method: config.method, ok: true, none: config.none };
        };`,
     );
     const options = { trial, grid: { x: [1, 2, 3], method: ['a'], lerningRate: 1 }, seeds: [2, 5] };
@@ -70,6 +70,7 @@ describe('a sweep', () => {
       kind: 'wide',
       'metric.method': 'a',
       ok: true,
+      none: null,
       status: 'done',
       error: null,
     });
@@ -111,7 +112,11 @@ describe('a sweep', () => {
       'trial.mjs',
       `import { existsSync, writeFileSync } from 'node:fs';
        import { join } from 'node:path';
-       export default async ({ how }, { folder }) => {
+       export default async (config, { folder }) => {
+         const { how } = config;
+         // Its settings are its own.
+         config.how = 'changed';
+         delete config.how;
          const again = existsSync(join(folder, 'been'));
          writeFileSync(join(folder, 'been'), '');
          if (how === 'exit') { console.error('leaving'); process.exit(3); }
@@ -124,10 +129,15 @@ describe('a sweep', () => {
          if (how === 'rejected') { Promise.reject(new Error('nobody waits')); await new Promise(() => setTimeout(() => {}, 1e6)); }
          if (how === 'lingers') { setInterval(() => {}, 1000); return { a: 1 }; }
          if (how === 'twice' && !again) throw 'words';
+         if (how === 'object') throw { code: 7 };
+         if (how === 'caused') throw new Error('fetch failed', { cause: new Error('connection refused') });
+         if (how === 'circle') { const o = { a: 1 }; o.o = o; return o; }
+         if (how === 'doubled') return { 'a.b': 1, a: { b: 2 } };
          return { a: again ? 2 : 1 };
        };`,
     );
     const hows = ['exit', 'quiet', 'killed', 'list', 'nothing', 'function', 'never', 'rejected', 'lingers', 'twice'];
+    hows.push('object', 'caused', 'circle', 'doubled');
     const made = await sweep({ trial, grid: { how: hows }, concurrency: 3 }).finish();
     const { records } = await made.results();
     const of = (how: string) => records.find(({ config }) => config.how === how)!;
@@ -141,6 +151,10 @@ describe('a sweep', () => {
     expect(of('rejected').error!.message).toBe('nobody waits');
     expect(of('lingers')).toMatchObject({ status: 'done', metrics: { a: 1 } });
     expect(of('twice').error!.message).toBe('words');
+    expect(of('object').error!.message).toBe('{ code: 7 }');
+    expect(of('caused').error!.stack).toContain('connection refused');
+    expect(of('circle').error!.message).toContain('contains itself');
+    expect(of('doubled').error!.message).toContain('two metrics that are called "a.b"');
     const again = await sweep({ trial, grid: { how: ['twice', 'quiet'] }, retryFailed: true, retry: 1 }).finish();
     expect((await again.results()).records.map(({ status, attempt, metrics }) => ({ status, attempt, metrics }))).toEqual([
       { status: 'done', attempt: 2, metrics: { a: 2 } },
@@ -172,6 +186,16 @@ describe('a sweep', () => {
       );
       await until(() => !pids(lab.folder).some(runs));
     }
+  });
+
+  it("inside a job of Slurm's (an interactive one) a trial is a process like any other: lost when it is killed with its driver", async () => {
+    const trial = lab.write(
+      'trial.mjs',
+      `import { readFileSync } from 'node:fs';
+       export default (_, { folder }) => ({ job: JSON.parse(readFileSync(folder + '/../1/claim.json', 'utf8')).job ?? null });`,
+    );
+    const made = await sweep({ trial, env: { SLURM_JOB_ID: '7', SLURM_RESTART_COUNT: '1' } }).finish();
+    expect((await made.results()).records[0]!.metrics).toEqual({ job: null });
   });
 
   it('gives trials their threads and variables, a signal and a time to end', async () => {

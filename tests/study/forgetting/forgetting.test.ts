@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { BadInput, viewOf } from '../../../src/base/core/index.js';
+import type { Row } from '../../../src/prepare/data/index.js';
 import { trainBPE } from '../../../src/prepare/tokens/index.js';
 import { Ladder, Scores } from '../../../src/study/evaluate/index.js';
 import {
@@ -16,6 +17,7 @@ import {
   publish,
   textRows,
 } from '../../../src/study/forgetting/index.js';
+import { isRight } from '../../../src/study/forgetting/is-right.js';
 
 const tokenizer = trainBPE(['tom lives in oslo . mia lives in rome .'], { vocabSize: 300 });
 
@@ -54,6 +56,10 @@ describe('textRows', () => {
   test('too little text is an error that says how much is needed', () => {
     expect(() => textRows({ tokenizer, texts: ['tom'], length: 64 })).toThrow(BadInput);
     expect(() => textRows({ tokenizer, texts: ['tom'], length: 64 })).toThrow(/at least 64 tokens/);
+    // Windows of no tokens would never end, of one have nothing to predict.
+    for (const length of [0, -1, 1, 2.5, Number.NaN])
+      expect(() => textRows({ tokenizer, texts: ['tom'], length })).toThrow(/a whole number from 2/);
+    expect(() => textRows({ tokenizer, texts: 'tom' as unknown as string[] })).toThrow(/an array of lines/);
   });
 });
 
@@ -69,6 +75,34 @@ describe('measure and compare', () => {
   test('facts are compared word by word, and misses are listed with what came instead', async () => {
     const recall = await factRecall({ model, tokenizer, facts });
     expect(recall).toEqual({ score: 0.5, n: 2, missed: [{ ...facts[1], got: 'oslo' }] });
+  });
+
+  test('what ends a sentence is no part of the answer, half a word is none; words of scripts without spaces run on', async () => {
+    const said: Record<string, string> = {
+      oslo: ' oslo.',
+      york: ' york, usa',
+      '3': ' 3.5',
+      pen: ' pens',
+      巴黎: '巴黎是',
+      don: " don't",
+    };
+    const answers = Object.keys(said);
+    const talking = {
+      ...model,
+      generate: async (ids: number[][]) => ({
+        ids: ids.map(prompt => {
+          const asked = tokenizer.decode(prompt).trim().split(' ')[1]!;
+          return [...prompt, ...tokenizer.encodeContent(said[asked]!).ids];
+        }),
+      }),
+    };
+    const probes = answers.map(answer => ({ prompt: `say ${answer} :`, answer }));
+    const { missed } = await factRecall({ model: talking, tokenizer, facts: probes });
+    expect(missed.map(({ answer, got }) => [answer, got])).toEqual([
+      ['3', '3.5'],
+      ['pen', 'pens'],
+      ['don', "don't"],
+    ]);
   });
 
   test('a comparison names both measures and which way is better', async () => {
@@ -90,6 +124,26 @@ describe('measure and compare', () => {
     expect(memory.facts).toBeUndefined();
     expect(compare(memory, memory).rows.map(row => row.label)).toEqual(['loss on base text']);
   });
+});
+
+test('an answer is right by the checker of its row, without one by its text', () => {
+  const messages = [
+    { role: 'user' as const, content: 'list both' },
+    { role: 'assistant' as const, content: 'cat dog' },
+  ];
+  const checker = { kind: 'list', items: ['cat', 'dog'], ordered: false };
+  const given: Row[] = [
+    { messages, checker } as Row,
+    { messages, meta: { checker } },
+    { messages, meta: { taskRow: { checker } } },
+  ];
+  for (const row of given) {
+    expect(isRight('dog, cat', row)).toBe(true);
+    expect(isRight('dog', row)).toBe(false);
+  }
+  expect(isRight('Cat  dog', { messages })).toBe(true);
+  expect(isRight('dog, cat', { messages })).toBe(false);
+  expect(isRight('cat dog.', { messages })).toBe(false);
 });
 
 describe('exams', () => {

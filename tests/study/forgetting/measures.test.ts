@@ -184,6 +184,11 @@ describe('two models', () => {
     expect(rank([3, 0, 0, 0, 1, 0], [2, 3], 0.91)).toBe(2);
     expect(rank([1, 0, 0, 0, 1, 0, 0, 0, 1], [3, 3])).toBe(3);
     expect(rank([0, 0, 0, 0], [2, 2])).toBe(0);
+    // All of the energy: the rank itself, however the products were rounded.
+    const factors = [tf.randomNormal([50, 2], 0, 1, 'float32', 1), tf.randomNormal([2, 40], 0, 1, 'float32', 2)] as const;
+    const product = tf.matMul(...factors) as tf.Tensor2D;
+    expect([0.9, 0.9999, 1].map(energy => effectiveRank(product, energy))).toEqual([2, 2, 2]);
+    tf.dispose([...factors, product]);
   });
 
   it('that do not belong together are refused', async () => {
@@ -327,7 +332,16 @@ describe('two models', () => {
     expect(own.points[0]!.logit).toBeCloseTo(logits(base), 5);
     expect(own.points[1]!.logit).toBe(logits(tuned));
     expect(weightsOf(tuned)).toEqual(adapter);
-    for (const model of [base, tuned, merged]) model.dispose();
+    // Of several in use all count: without any of them it is the base.
+    const second = withLora(tinyLlama(), { rank: 1 });
+    second.attach(lora({ rank: 2, targets: 'all-linear' }), { name: 'second' });
+    for (const parameter of second.adapters.get('second')!.parameters)
+      if (parameter.name.includes('lora_B')) tf.tidy(() => parameter.write(tf.fill([...parameter.shape], 0.1)));
+    second.use(['default', 'second']);
+    const both = await wiseFt({ base: second, tuned: second, alphas: [0, 1], measure: model => ({ logit: logits(model) }) });
+    expect(both.points[0]!.logit).toBeCloseTo(logits(base), 5);
+    expect(both.points[1]!.logit).toBe(logits(second));
+    for (const model of [base, tuned, merged, second]) model.dispose();
     expect(footprint()).toEqual(before);
   });
 });

@@ -162,6 +162,18 @@ describe('a sequence of tasks', () => {
     await expect(sequence({ tasks: ['x', 'x'], train, score })).rejects.toThrow(/name of its own/);
     await expect(sequence({ tasks: ['x', 'y'], train, score, alone: { x: 1 } })).rejects.toThrow(/"y" alone/);
     await expect(sequence({ tasks: ['x'], train, score: () => Number.NaN })).rejects.toThrow(/"x" before training is no number/);
+    // Told before anything is trained.
+    const never = () => Promise.reject(new Error('trained in vain'));
+    for (const scores of [
+      [[1]],
+      [
+        [1, 0],
+        [1, 1],
+        [1, 1],
+      ],
+    ])
+      await expect(sequence({ tasks: ['x', 'y'], train: never, score, scores })).rejects.toThrow(/scores from before/);
+    await expect(sequence({ tasks: ['x', 'y'], train: never, score, untrained: [0] })).rejects.toThrow(/scores from before/);
     await expect(sequence({ tasks: ['x'], train, score, signal: AbortSignal.abort() })).rejects.toThrow(Interrupted);
   });
 });

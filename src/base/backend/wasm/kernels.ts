@@ -2,6 +2,7 @@ import type * as Tf from '@tensorflow/tfjs-core';
 import { tfjs } from '../gradients.js';
 import type { KernelCall } from './engine.js';
 import { batchMatMul, type MatMulAttrs, run } from './matmul.js';
+import { reductions } from './reductions.js';
 
 /** Sum of the rows of x [n, ...] that share a segment id → [numSegments, ...]; the gradient of gather, absent from the package. */
 function unsortedSegmentSum({ inputs, backend, attrs }: KernelCall<'x' | 'segmentIds', { numSegments: number }>): Tf.TensorInfo {
@@ -91,8 +92,11 @@ const KERNELS: Record<string, unknown> = {
 /** Put our kernels in the place of the package's. Idempotent; acts for tensors of every user of tfjs in this process. */
 export function registerWasmKernels(): void {
   const { getKernel, registerKernel, unregisterKernel } = tfjs();
-  for (const [kernelName, kernelFunc] of Object.entries(KERNELS)) {
-    if (getKernel(kernelName, 'wasm')) unregisterKernel(kernelName, 'wasm');
-    registerKernel({ kernelName, backendName: 'wasm', kernelFunc: kernelFunc as Tf.KernelFunc });
+  const ours = Object.entries(KERNELS).map(
+    ([kernelName, kernelFunc]): Tf.KernelConfig => ({ kernelName, backendName: 'wasm', kernelFunc: kernelFunc as Tf.KernelFunc }),
+  );
+  for (const config of [...ours, ...reductions()]) {
+    if (getKernel(config.kernelName, 'wasm')) unregisterKernel(config.kernelName, 'wasm');
+    registerKernel(config);
   }
 }

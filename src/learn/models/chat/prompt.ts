@@ -25,7 +25,21 @@ export function rowOf(asked: Asked): Pick<Row, 'messages' | 'tools' | 'documents
       expected: 'a message of the user (or a tool) at the end',
       fix: "add one: [...conversation, { role: 'user', content: '…' }]",
     });
+  row!.messages!.forEach(checkMessage);
   return { ...row, messages: [...row!.messages!] };
+}
+
+/** A question without words would be asked all the same, as `undefined` or nothing. Only an assistant that calls tools may say nothing. */
+function checkMessage(message: Partial<Message> | null, index: number): void {
+  const { role, content } = message ?? {};
+  const said = typeof content === 'string' || Array.isArray(content) || (role === 'assistant' && (content ?? null) === null);
+  if (typeof role === 'string' && said) return;
+  throw new BadInput({
+    problem: `Message ${index} cannot be asked`,
+    expected: 'a role and content, both texts',
+    found: quote(message),
+    fix: "for example { role: 'user', content: 'Hello' }",
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 import { BadInput, follower, host, Interrupted, setView, type Viewable } from '../../../base/core/index.js';
 import type { Message, Row } from '../../../prepare/data/index.js';
 import type { Template } from '../../../prepare/templates/index.js';
-import { stopIds, type Tokenizer, type WriteOptions } from '../../../prepare/tokens/index.js';
+import { stopsOf, type Tokenizer, type WriteOptions } from '../../../prepare/tokens/index.js';
 import type { GenerateOptions } from '../generation/options.js';
 import type { Finish, Piece } from '../generation/row.js';
 import { stream } from '../generation/stream.js';
@@ -120,13 +120,25 @@ export class ReplyStream implements AsyncIterable<ReplyPiece>, PromiseLike<Reply
   }
 
   async *#write(): AsyncGenerator<ReplyPiece, void> {
-    const { onToken, print, maxNewTokens = LENGTH, tools, documents, thinking, display: _, ...options } = this.#options;
+    const {
+      onToken,
+      print,
+      maxNewTokens = LENGTH,
+      tools,
+      documents,
+      thinking,
+      template: named,
+      display: _,
+      ...options
+    } = this.#options;
     const started = performance.now();
     try {
       const tokenizer = await tokenizerOf(this.#model, options.tokenizer);
-      const template = await templateOf(this.#model, options.template);
+      const template = await templateOf(this.#model, named);
       const promptIds = promptOf(this.#model, this.#asked, { tokenizer, template, tools, documents, thinking });
-      const stops = options.stopIds ?? [...new Set([...stopIds(template, tokenizer), ...this.#model.stopIds])];
+      const ends = stopsOf(template, tokenizer);
+      const stops = options.stopIds ?? [...new Set([...ends.ids, ...this.#model.stopIds])];
+      const strings = options.stopIds ? options.stopStrings : [...ends.texts, ...(options.stopStrings ?? [])];
       const signals = [options.signal, host()?.signal].filter(signal => signal !== undefined);
       const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
       let finish: Finish = 'length';
@@ -134,6 +146,7 @@ export class ReplyStream implements AsyncIterable<ReplyPiece>, PromiseLike<Reply
         ...options,
         tokenizer,
         stopIds: stops,
+        stopStrings: strings,
         maxNewTokens,
         signal,
       })) {

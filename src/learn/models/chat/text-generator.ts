@@ -1,6 +1,6 @@
 import type { GeneratedText, TextGenerator, TextOptions } from '../../../base/core/index.js';
 import type { Template } from '../../../prepare/templates/index.js';
-import { stopIds, type Tokenizer } from '../../../prepare/tokens/index.js';
+import { stopsOf, type Tokenizer } from '../../../prepare/tokens/index.js';
 import { checkTokenizer } from '../check-tokenizer.js';
 import { continuous } from '../generation/continuous.js';
 import type { Model } from '../model.js';
@@ -37,15 +37,15 @@ export function textGenerator(model: Model, options: TextGeneratorOptions = {}):
       const encoded = prompts.map(prompt =>
         template ? promptOf(model, rowOf(prompt), { tokenizer, template }) : [...bos, ...tokenizer.encodeContent(prompt).ids],
       );
-      const ends = template ? stopIds(template, tokenizer) : tokenizer.stopIds;
+      const ends = template ? stopsOf(template, tokenizer) : { ids: tokenizer.stopIds, texts: [] };
       const results = new Array<GeneratedText>(prompts.length);
       const generating = continuous(model, encoded, {
         maxNewTokens,
         temperature,
         ...(topP === undefined ? {} : { topP }),
         seed,
-        stopStrings: stop,
-        stopIds: [...new Set([...ends, ...model.stopIds])],
+        stopStrings: [...ends.texts, ...stop],
+        stopIds: [...new Set([...ends.ids, ...model.stopIds])],
         tokenizer,
         ...(signal ? { signal } : {}),
         ...(options.slots === undefined ? {} : { slots: options.slots }),

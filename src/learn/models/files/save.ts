@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BadInput, progress, quote, type StagedFile, stageFile, syncDirectory } from '../../../base/core/index.js';
 import type { Model } from '../model.js';
@@ -21,8 +21,8 @@ export interface SaveOptions {
 /**
  * Write a model as transformers loads it: config.json, generation_config.json, and model.safetensors or shards with their index.
  * Everything is written beside and put in place when all of it is there: a full disk or a value that float16 cannot hold leaves
- * the directory as it was. Weights of an earlier save that are no longer named are removed; other files, a tokenizer's among them,
- * are left alone.
+ * the directory as it was. Weights of an earlier save that are no longer named are removed; other files are left alone. The files of the
+ * tokenizer and the chat template that the model was loaded with are copied, unless there is one of them in the directory.
  */
 export async function saveModel(model: Model, dir: string, options: SaveOptions = {}): Promise<void> {
   const { dtype = 'float32', maxShardSize = '5GB' } = options;
@@ -70,6 +70,7 @@ export async function saveModel(model: Model, dir: string, options: SaveOptions 
     const config = { ...model.huggingFaceConfig(), torch_dtype: dtype, dtype };
     await stage('config.json', configJson(config));
     await stage('generation_config.json', json(generationConfig(config, model)));
+    for (const [name, content] of await companions(model, dir)) await stage(name, content);
     await putInPlace(dir, staged, new Set(names));
   } finally {
     for (const file of staged) await file.discard();
@@ -89,6 +90,28 @@ async function putInPlace(dir: string, staged: readonly StagedFile[], names: Rea
   const stays = (name: string) => names.has(name) || (name === INDEX && !names.has(SINGLE));
   for (const name of old) if (!stays(name)) await rm(join(dir, name), { force: true });
   await syncDirectory(resolve(dir));
+}
+
+/** What belongs to a model beside its weights and its configuration, in the names that transformers gives them. */
+const COMPANIONS = [
+  ...[
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'special_tokens_map.json',
+    'added_tokens.json',
+    'tokenizer.model',
+    'spiece.model',
+  ],
+  ...['vocab.json', 'merges.txt', 'chat_template.jinja', 'chat_template.json'],
+];
+
+/** The files of tokenizer and template in the directory that the model came from; none where `dir` has some of its own. */
+async function companions({ directory }: Model, dir: string): Promise<[name: string, content: Uint8Array][]> {
+  if (directory === undefined) return [];
+  const there = await readdir(dir).catch(() => [] as string[]);
+  if (there.some(name => COMPANIONS.includes(name))) return [];
+  const names = (await readdir(directory).catch(() => [] as string[])).filter(name => COMPANIONS.includes(name));
+  return Promise.all(names.map(async (name): Promise<[string, Uint8Array]> => [name, await readFile(join(directory, name))]));
 }
 
 const SHARD = /^model-\d{5}-of-\d{5}\.safetensors$/;

@@ -47,7 +47,7 @@ export async function beamSearch(
   given: readonly (readonly number[])[] = prompts,
 ): Promise<BeamHypothesis[][]> {
   checkBeamOptions(options);
-  checkOptions({ ...options }, prompts.length);
+  checkOptions(options, prompts.length, OWN);
   const { maxNewTokens = 64, stopIds = model.stopIds, signal, tokenizer } = options;
   const stepper = model.stepper({ capacity: expectedCapacity(prompts, options) });
   try {
@@ -97,7 +97,20 @@ export async function beamSearch(
   }
 }
 
-function checkBeamOptions({ numBeams = 4, numReturnSequences = 1, lengthPenalty = 1, earlyStopping = false }: BeamOptions): void {
+const OWN = ['numBeams', 'lengthPenalty', 'earlyStopping', 'numReturnSequences'];
+/** Options of generation that mean nothing to a search. */
+const SAMPLING = ['temperature', 'topK', 'topP', 'minP', 'seed', 'stopStrings', 'logProbs', 'cachePrompts'] as const;
+
+function checkBeamOptions(options: BeamOptions): void {
+  const { numBeams = 4, numReturnSequences = 1, lengthPenalty = 1, earlyStopping = false } = options;
+  const given = SAMPLING.find(key => (options as GenerateOptions)[key] !== undefined);
+  if (given)
+    throw new BadInput({
+      problem: 'Beam search has no such option',
+      where: { key: given },
+      expected: [...OWN, 'maxNewTokens', 'stopIds', 'repetitionPenalty', 'tokenizer', 'attentionMask', 'signal'].join(', '),
+      fix: 'leave it out, or use generate',
+    });
   const refuse = (key: string, expected: string, found: unknown) => {
     throw new BadInput({ problem: 'This beam search option cannot be used', where: { key }, expected, found: quote(found) });
   };

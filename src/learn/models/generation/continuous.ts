@@ -36,7 +36,7 @@ export async function* continuous(
   prompts: readonly (readonly number[])[],
   options: ContinuousOptions = {},
 ): AsyncGenerator<Completion, void> {
-  checkOptions(options, prompts.length);
+  checkOptions(options, prompts.length, ['slots', 'label']);
   const { slots = 16, label } = options;
   if (!(Number.isInteger(slots) && slots >= 1))
     throw new BadInput({

@@ -45,6 +45,8 @@ class DecoderStepper implements Stepper {
   readonly #model: SteppedDecoder;
   readonly #cache: KeyValueCache;
   readonly #values: ReadonlyMap<string, tf.Tensor>;
+  readonly #given: ReadonlySet<tf.Tensor>;
+  readonly #computed = new Map<string, tf.Tensor>();
   readonly #adapters: string;
   readonly #prefix: readonly number[];
   /** Made with the first prompts. */
@@ -63,6 +65,7 @@ class DecoderStepper implements Stepper {
     this.#cache = new KeyValueCache(model.config.numKeyValueHeads, expected);
     this.#values = model.readValues();
     for (const value of this.#values.values()) tf.keep(value);
+    this.#given = new Set(this.#values.values());
   }
 
   get rows(): number {
@@ -120,7 +123,7 @@ class DecoderStepper implements Stepper {
   dispose(): void {
     this.#cache.dispose();
     this.#shared?.dispose();
-    tf.dispose([...this.#values.values()]);
+    tf.dispose([...this.#values.values(), ...this.#computed.values()]);
   }
 
   /** The beginning that all rows share, where there is one. */
@@ -147,7 +150,17 @@ class DecoderStepper implements Stepper {
         found: this.#model.inUse.join() || 'no adapter',
         fix: 'end the generation before model.attach, use or detach',
       });
-    return this.#model.readWeights(this.#values);
+    const weights = this.#model.readWeights(this.#values);
+    return weights.bare ? weights : { ...weights, get: name => this.#once(name, weights) };
+  }
+
+  /** A weight; one that adapters compute from others, e.g. an embedding with trained rows, is computed for the first token alone. */
+  #once(name: string, weights: Weights): tf.Tensor {
+    const known = this.#computed.get(name);
+    if (known) return known;
+    const value = weights.get(name);
+    if (!this.#given.has(value)) this.#computed.set(name, tf.keep(value));
+    return value;
   }
 }
 

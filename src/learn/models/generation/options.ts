@@ -35,8 +35,38 @@ export interface GenerateOptions extends SamplingOptions {
   signal?: AbortSignal;
 }
 
-/** Throws BadInput for options that cannot be used. */
-export function checkOptions(options: GenerateOptions, rows: number): void {
+const KNOWN: Record<keyof GenerateOptions, true> = {
+  maxNewTokens: true,
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  repetitionPenalty: true,
+  seed: true,
+  stopIds: true,
+  stopStrings: true,
+  tokenizer: true,
+  logProbs: true,
+  cachePrompts: true,
+  attentionMask: true,
+  signal: true,
+};
+
+/** Throws BadInput for an option that is not one of `known`: a slip of the pen would change nothing, unnoticed. */
+export function refuseUnknown(options: object, known: readonly string[]): void {
+  const unknown = Object.entries(options).find(([key, value]) => value !== undefined && !known.includes(key))?.[0];
+  if (unknown === undefined) return;
+  throw new BadInput({
+    problem: 'There is no such option of generation',
+    where: { key: unknown },
+    expected: known.join(', '),
+    fix: unknown === 'doSample' || unknown === 'do_sample' ? 'sampling is on where temperature is above 0' : 'correct its name',
+  });
+}
+
+/** Throws BadInput for options that cannot be used; `more` are known beside those of {@link GenerateOptions}. */
+export function checkOptions(options: GenerateOptions, rows: number, more: readonly string[] = []): void {
+  refuseUnknown(options, [...Object.keys(KNOWN), ...more]);
   const check = (key: string, value: unknown, good: (v: number) => boolean, expected: string) => {
     if (value !== undefined && !(typeof value === 'number' && good(value)))
       throw new BadInput({ problem: 'This generation option cannot be used', where: { key }, expected, found: quote(value) });

@@ -2,7 +2,7 @@ import { BadInput, Random } from '../../../base/core/index.js';
 import type { GenerateOptions } from './options.js';
 import { type Choice, choose } from './sampling.js';
 import type { GenerativeModel } from './stepper.js';
-import { TextSoFar } from './text.js';
+import { stopTokens, TextSoFar } from './text.js';
 
 /** Why a row ended: at a stop token or stop string, or at the length asked for (or at the end of the model's context). */
 export type Finish = 'stop' | 'length';
@@ -50,7 +50,7 @@ export class GeneratingRow {
     this.#options = options;
     const one = typeof seed === 'number';
     this.#random = new Random(one ? seed : seed[index]!).fork(`row ${one ? index : 0}`);
-    this.#stops = new Set(stopIds);
+    this.#stops = new Set([...stopIds, ...stopTokens(tokenizer, stopStrings)]);
     this.#text = tokenizer && new TextSoFar(tokenizer, stopStrings);
     this.#seen = repetitionPenalty === 1 ? undefined : new Set(before);
     this.#room = room;

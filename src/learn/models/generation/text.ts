@@ -1,6 +1,14 @@
 /** What turns tokens into text; a `tokens.Tokenizer` is one. */
 export interface TextDecoder {
   decode(ids: readonly number[], options?: { skipSpecial?: boolean }): string;
+  /** The id of a token by its text. */
+  idOf?(token: string): number | undefined;
+}
+
+/** The stop strings that are special tokens, e.g. `<|im_end|>`: they are no text of the row, so that only their ids can be found. */
+export function stopTokens(decoder: TextDecoder | undefined, stops: readonly string[] = []): number[] {
+  const ids = stops.map(stop => decoder?.idOf?.(stop)).filter(id => id !== undefined);
+  return ids.filter(id => decoder!.decode([id], { skipSpecial: true }) === '');
 }
 
 /**

@@ -1,3 +1,4 @@
+import { BadInput } from '../../../base/core/index.js';
 import type { LinearModule } from '../adapter.js';
 import type { Model } from '../model.js';
 import type { ModelParameter } from '../parameter.js';
@@ -70,4 +71,19 @@ export function modelType(model: Model): string {
 /** PEFT's word for what the model does. */
 export function taskType(model: Model): 'CAUSAL_LM' | 'SEQ_2_SEQ_LM' {
   return model.huggingFaceConfig().is_encoder_decoder === true ? 'SEQ_2_SEQ_LM' : 'CAUSAL_LM';
+}
+
+/**
+ * Throws BadInput where the modules have the embedding of an encoder–decoder among them. T5's encoder and decoder look tokens up in modules
+ * of their own, which share its weight: what PEFT puts on `shared` has no effect.
+ */
+export function refuseShared(model: Model, modules: readonly string[], key: string): void {
+  const shared = model.vocabularyMatrices()[0]!.replace(/\.weight$/, '');
+  if (taskType(model) !== 'SEQ_2_SEQ_LM' || !modules.includes(shared)) return;
+  throw new BadInput({
+    problem: 'An adapter on the shared embedding of an encoder–decoder has no effect in PEFT',
+    where: { key },
+    found: shared,
+    fix: 'leave it out; single tokens can be trained: lora({ trainTokens: [ids] })',
+  });
 }

@@ -6,7 +6,8 @@ import { exists, readJson } from '../files/json.js';
 import { printable, readSafetensorsHeader, readTensor, type TensorEntry, withFile } from '../files/safetensors.js';
 import { safetensorsChunks } from '../files/write.js';
 import type { Model } from '../model.js';
-import { baseWeight } from './base.js';
+import type { ModelParameter } from '../parameter.js';
+import { type Carried, carriedTensor, differs } from './carried.js';
 import { type FiledSpec, PeftConfig, type PeftFormat, type PlannedTensor } from './format.js';
 
 /** Which of a model's adapters, and what it is called. */
@@ -42,6 +43,8 @@ export async function writeAdapter(adapter: Adapter, dir: string): Promise<void>
 export interface ReadAdapter {
   readonly spec: FiledSpec;
   readonly values: ReadonlyMap<string, Float32Array>;
+  /** Gives the base the rows of added tokens that the adapter brings; to be called when it is attached. */
+  adopt(): void;
 }
 
 /**
@@ -66,10 +69,12 @@ export async function readAdapter(model: Model, dir: string, formats: readonly P
   await refusePickle(dir, weights);
   const spec = format.spec(config);
   const plan = planOf(spec, model, file);
+  const adopted = new Map<ModelParameter, Float32Array>();
   const values = await withFile(weights, async handle => {
     const entries = await readSafetensorsHeader(handle, weights);
     const carried = checkPlan(plan, entries, model, weights);
     const read = new Map<string, Float32Array>();
+    const copies: { name: string; of: string; tensor: Float32Array }[] = [];
     for (const entry of entries) {
       const tensor = await readTensor(handle, entry, weights);
       const bad = tensor.findIndex(value => !Number.isFinite(value));
@@ -80,13 +85,24 @@ export async function readAdapter(model: Model, dir: string, formats: readonly P
           found: `${tensor[bad]} at position ${bad}`,
           fix: 'use an earlier checkpoint: this training has diverged',
         });
-      const base = carried.get(entry.name);
-      if (base) checkCarried(model, base, tensor, weights);
-      else read.set(entry.name, tensor);
+      const other = carried.get(entry.name);
+      if (!other) read.set(entry.name, tensor);
+      else if ('copyOf' in other) copies.push({ name: entry.name, of: other.copyOf, tensor });
+      else if (differs(model, other.base, tensor, entry.dtype, weights)) adopted.set(other.base, tensor);
     }
+    for (const { name, of, tensor } of copies)
+      if (!tensor.every((value, i) => value === read.get(of)![i]))
+        throw new BadInput({
+          problem: 'Two tensors that must be alike are not',
+          where: { file: weights, key: name },
+          expected: of,
+        });
     return read;
   });
-  return { spec, values };
+  const adopt = () => {
+    for (const [parameter, own] of adopted) tf.tidy(() => parameter.write(tf.tensor(own, [...parameter.shape], 'float32')));
+  };
+  return { spec, values, adopt };
 }
 
 /** The plan of a spec that was read from a file: where it cannot be put on the model, the error says which file and what that means. */
@@ -101,25 +117,24 @@ function planOf(spec: FiledSpec, model: Model, file: string): readonly PlannedTe
       where: { ...where, file },
       expected,
       found,
-      fix: 'load it on the base it was trained on (base_model_name_or_path in adapter_config.json)',
+      fix: 'load it on the base it was trained on (base_model_name_or_path in adapter_config.json); after tokens were added, resize the vocabulary first: models.resizeVocabulary',
       cause,
     });
   }
 }
 
 /**
- * Throws BadInput unless plan and file agree. Returns the tensors that are weights of the base which PEFT wrote along (those of
- * targeted or resized embeddings), with their names in the base.
+ * Throws BadInput unless plan and file agree. Returns the tensors that PEFT wrote along with the adapter's own.
  */
 function checkPlan(
   plan: readonly PlannedTensor[],
   entries: readonly TensorEntry[],
   model: Model,
   file: string,
-): Map<string, string> {
+): Map<string, Carried> {
   const wanted = new Map(plan.map(tensor => [tensor.file, tensor.shape]));
   const found = new Map(entries.map(entry => [entry.name, entry.shape]));
-  const carried = new Map<string, string>();
+  const carried = new Map<string, Carried>();
   const unknown: string[] = [];
   const misshaped: string[] = [];
   const compare = (name: string, shape: readonly number[], expected: readonly number[]) => {
@@ -127,10 +142,10 @@ function checkPlan(
   };
   for (const [name, shape] of found) {
     const expected = wanted.get(name);
-    const base = name.replace(/^base_model\.model\./, '').replace(/\.base_layer\.(weight|bias)$/, '.$1');
-    const weight = expected || base === name ? undefined : baseWeight(model, base);
-    if (weight) carried.set(name, base);
-    if (expected ?? weight) compare(name, shape, expected ?? weight!.shape);
+    const other = expected ? undefined : carriedTensor(name, model, wanted);
+    if (other) carried.set(name, other);
+    const fitting = expected ?? (other && ('copyOf' in other ? wanted.get(other.copyOf)! : other.base.shape));
+    if (fitting) compare(name, shape, fitting);
     else unknown.push(name);
   }
   const missing = [...wanted.keys()].filter(name => !found.has(name));
@@ -150,18 +165,6 @@ function checkPlan(
       fix: 'load it on the base it was trained on (base_model_name_or_path in adapter_config.json); after tokens were added, resize the vocabulary first',
     });
   return carried;
-}
-
-function checkCarried(model: Model, name: string, values: Float32Array, file: string): void {
-  const weight = baseWeight(model, name)!.read();
-  const own = weight.dataSync();
-  tf.dispose(weight);
-  if (values.every((value, i) => value === own[i])) return;
-  throw new BadInput({
-    problem: 'The adapter brings a base weight of its own, which is not that of this model',
-    where: { file, key: name },
-    fix: 'load it on the base it was trained on; for one whose embeddings were trained too, name them in modules_to_save',
-  });
 }
 
 async function refusePickle(dir: string, weights: string): Promise<void> {

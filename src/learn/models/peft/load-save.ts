@@ -37,7 +37,8 @@ export interface LoadAdapterOptions extends HubOptions, AdapterFileOptions {}
 /**
  * Put the adapter in a folder, or of that name on the hub, as PEFT or {@link saveAdapter} wrote it, on a model and use it. Everything is checked before:
  * an adapter for another base, an option that is not computed here, a truncated file or a weight that is not a number throw
- * BadInput and leave the model as it was. The order of patterns and names in adapter_config.json means what it means to PEFT.
+ * BadInput and leave the model as it was. Where the file brings the embedding of a base whose vocabulary was resized, the rows of the added
+ * tokens (after `resizeVocabulary` here) become the model's, as PEFT does it. The order of patterns and names in adapter_config.json means what it means to PEFT.
  */
 export async function loadAdapter(
   model: Model,
@@ -51,6 +52,8 @@ export async function loadAdapter(
       found: quote(name),
       fix: "give it another: loadAdapter(model, dir, { name: 'second' }), or model.detach(name) first",
     });
-  const { spec, values } = await readAdapter(model, await localFolder(source, hub), FORMATS);
-  return model.attach({ kind: spec.kind, build: (model, name) => spec.build(model, name, values) }, { name });
+  const { spec, values, adopt } = await readAdapter(model, await localFolder(source, hub), FORMATS);
+  const adapter = model.attach({ kind: spec.kind, build: (model, name) => spec.build(model, name, values) }, { name });
+  adopt();
+  return adapter;
 }

@@ -8,6 +8,7 @@ import { baseWeight, isTied, isVocabularyModule, taskType } from './base.js';
 import type { PlannedTensor } from './format.js';
 import { loraConfig } from './lora-config.js';
 import type { LoraPlan, LoraSite } from './lora-plan.js';
+import { createRows, type TokenRows, withRows } from './token-rows.js';
 import { createWhole, type WholeWeight } from './whole.js';
 
 /** A site with its parameters. */
@@ -29,6 +30,7 @@ export class LoraAdapter implements Adapter {
   readonly #byModule = new Map<string, Placed>();
   readonly #byWeight = new Map<string, Placed>();
   readonly #whole: readonly (WholeWeight & { parameter: ModelParameter })[];
+  readonly #tokens: readonly (TokenRows & { parameter: ModelParameter })[];
 
   constructor(
     model: Model,
@@ -56,6 +58,10 @@ export class LoraAdapter implements Adapter {
         else this.#byWeight.set(`${site.module}.weight`, placed);
       }
       this.#whole = plan.whole.map(whole => ({ ...whole, parameter: keep(createWhole(model, whole, name, values)) }));
+      this.#tokens = plan.tokens.map(rows => {
+        const parameter = keep(createRows(model, rows, inMemory(rows.file, name), values));
+        return { ...rows, parameter };
+      });
     } catch (error) {
       for (const parameter of made) parameter.dispose();
       throw error;
@@ -69,17 +75,25 @@ export class LoraAdapter implements Adapter {
       const site = this.#byModule.get(module);
       return site && this.#project(site, context, x, inner, whole.get(`${module}.bias`));
     };
-    if (whole.size === 0 && this.#byWeight.size === 0) return { project };
+    const rows = new Map(this.#tokens.flatMap(rows => rows.weights.map(weight => [weight, rows] as const)));
+    if (whole.size === 0 && this.#byWeight.size === 0 && rows.size === 0) return { project };
     return {
       project,
-      replaces: name => whole.has(name) || this.#byWeight.has(name),
+      replaces: name => whole.has(name) || this.#byWeight.has(name) || rows.has(name),
       weight: (name, base) => {
         const copy = whole.get(name);
         if (copy) return context.value(copy);
+        const some = rows.get(name);
+        if (some) return withRows(base() as tf.Tensor2D, context.value(some.parameter) as tf.Tensor2D, some.ids);
         const site = this.#byWeight.get(name);
         return site && this.#weight(site, context, base() as tf.Tensor2D);
       },
     };
+  }
+
+  trainedRows(weight: string): 'all' | readonly number[] | undefined {
+    if (this.#byWeight.has(weight) || this.#whole.some(whole => whole.weight === weight)) return 'all';
+    return this.#tokens.find(({ weights }) => weights.includes(weight))?.ids;
   }
 
   merged(read: (name: string) => tf.Tensor): Map<string, tf.Tensor> {
@@ -105,6 +119,14 @@ export class LoraAdapter implements Adapter {
         refuseTied(this.#model, weight.replace(/\.weight$/, ''));
         changed.set(weight, parameter.read());
       }
+      for (const { weights, ids, parameter } of this.#tokens) {
+        const [weight, ...others] = weights as [string, ...string[]];
+        if (others.length === 0) refuseTied(this.#model, weight.replace(/\.weight$/, ''));
+        changed.set(
+          weight,
+          tf.tidy(() => withRows(read(weight) as tf.Tensor2D, parameter.read() as tf.Tensor2D, ids)),
+        );
+      }
       return changed;
     } catch (error) {
       tf.dispose([...changed.values()]);
@@ -119,10 +141,10 @@ export class LoraAdapter implements Adapter {
       if (site.M) tensors.push({ name: site.magnitude!.file, parameter: site.M });
       // PEFT writes the weight of a targeted embedding or head too.
       const own = site.use !== 'linear' && this.#model.baseParameters.find(({ name }) => name === `${site.module}.weight`);
-      if (own && this.#targetsEmbedding())
+      if (own && this.#tokens.length === 0 && this.#targetsEmbedding())
         tensors.push({ name: `base_model.model.${site.module}.base_layer.weight`, parameter: own });
     }
-    for (const { file, parameter } of this.#whole) tensors.push({ name: file, parameter });
+    for (const { file, parameter } of [...this.#whole, ...this.#tokens]) tensors.push({ name: file, parameter });
     return { config: loraConfig(this.#plan, taskType(this.#model)), tensors };
   }
 

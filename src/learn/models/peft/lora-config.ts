@@ -5,7 +5,7 @@ export const PEFT_VERSION = '0.21.2';
 
 /** adapter_config.json of PEFT 0.21, with all of its keys. */
 export function loraConfig(
-  { settings, targets, sites }: LoraPlan,
+  { settings, targets, sites, trainTokens }: LoraPlan,
   taskType: 'CAUSAL_LM' | 'SEQ_2_SEQ_LM',
 ): Record<string, unknown> {
   const { layers, layersPattern, modulesToSave, exclude } = settings;
@@ -46,7 +46,7 @@ export function loraConfig(
     target_modules: targets,
     target_parameters: null,
     task_type: original.task_type ?? taskType,
-    trainable_token_indices: null,
+    trainable_token_indices: trainTokens ?? null,
     use_bdlora: null,
     use_dora: settings.dora,
     use_qalora: false,

@@ -2,6 +2,7 @@ import { BadInput } from '../../../base/core/index.js';
 import type { PeftConfig, PeftFormat } from './format.js';
 import { loraSpec } from './lora.js';
 import type { LoraSettings } from './lora-plan.js';
+import type { TokenIndices } from './token-rows.js';
 
 /** Options that change what a saved adapter computes, and that are not computed here. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -12,7 +13,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   lora_bias: 'a bias inside the update',
   monteclora_config: 'MonteCLoRA',
   target_parameters: 'updates of bare parameters',
-  trainable_token_indices: 'single trained tokens',
   use_bdlora: 'block-diagonal LoRA',
   use_qalora: 'quantised LoRA',
   velora_config: 'VeLoRA',
@@ -59,8 +59,18 @@ function loraSettings(config: PeftConfig): LoraSettings {
     dora: config.boolean('use_dora', false),
     bias,
     modulesToSave: config.strings('modules_to_save') ?? [],
+    trainTokens: config.isOff('trainable_token_indices') ? undefined : tokenIndices(config),
     init: 'default',
     seed: 0,
     original: config.values,
   };
+}
+
+/** `trainable_token_indices`: ids, or ids by module. Which tokens the model has is asked when it is known. */
+function tokenIndices(config: PeftConfig): TokenIndices {
+  const value = config.values.trainable_token_indices;
+  const isIds = (ids: unknown) => Array.isArray(ids) && ids.every(id => Number.isSafeInteger(id));
+  const byModule = typeof value === 'object' && !Array.isArray(value);
+  if (isIds(value) || (byModule && Object.values(value as object).every(isIds))) return value as TokenIndices;
+  throw config.bad('trainable_token_indices', 'token ids, or token ids by module');
 }

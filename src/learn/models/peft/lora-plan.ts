@@ -1,9 +1,10 @@
 import { BadInput } from '../../../base/core/index.js';
 import type { Model } from '../model.js';
-import { isTied, isVocabularyModule, modelType, moduleNames, type Site } from './base.js';
+import { isTied, isVocabularyModule, modelType, moduleNames, refuseShared, type Site } from './base.js';
 import { defaultTargets } from './defaults.js';
 import type { PlannedTensor } from './format.js';
 import { matchingModules, nothingMatched, patternValues, writtenTargets } from './targets.js';
+import { forBothEnds, type TokenIndices, type TokenRows, tokenRows } from './token-rows.js';
 import { type WholeWeight, wholeWeights } from './whole.js';
 
 /** Options of LoRA with nothing open; patterns are texts of Python's `re`. */
@@ -21,6 +22,8 @@ export interface LoraSettings {
   dora: boolean;
   bias: 'none' | 'all' | 'lora_only';
   modulesToSave: readonly string[];
+  /** As read, or ids for both ends of the model. */
+  trainTokens: TokenIndices | undefined;
   init: 'default' | 'gaussian';
   seed: number | string;
   /** adapter_config.json as read, of which what we do not use is kept. */
@@ -43,6 +46,9 @@ export interface LoraPlan {
   readonly settings: LoraSettings;
   readonly sites: readonly LoraSite[];
   readonly whole: readonly WholeWeight[];
+  readonly tokens: readonly TokenRows[];
+  /** What `tokens` came from, in PEFT's form. */
+  readonly trainTokens: TokenIndices | undefined;
   /** Targets as adapter_config.json gets them: `all-linear` and defaults are resolved. */
   readonly targets: readonly string[] | string;
 }
@@ -58,12 +64,19 @@ export function planLora(model: Model, sites: readonly Site[], settings: LoraSet
   const modules = chosen.map(({ module }) => module);
   const whole = wholeWeights(model, settings, chosen);
   refuseTying(model, settings, chosen, whole);
+  refuseShared(model, modules, 'targets');
+  const { trainTokens: given, original } = settings;
+  const trainTokens = given && !original && Array.isArray(given) ? forBothEnds(model, given) : given;
+  const tokens = tokenRows(model, trainTokens);
+  refuseTwice(tokens, chosen, whole);
   const ranks = patternValues(settings.rankPattern, modules, 'rankPattern');
   const alphas = patternValues(settings.alphaPattern, modules, 'alphaPattern');
   return {
     settings,
     targets: settings.original ? targets : writtenTargets(rule, modules, moduleNames(model)),
     whole,
+    tokens,
+    trainTokens,
     sites: chosen.map(site =>
       loraSite(site, ranks.get(site.module) ?? settings.rank, alphas.get(site.module) ?? settings.alpha, settings),
     ),
@@ -101,6 +114,19 @@ function refuseTying(model: Model, { original }: LoraSettings, sites: readonly S
       problem: 'The adapter ties what embedding and head learn, which tunebook does not compute',
       where: { key: 'ensure_weight_tying' },
       fix: 'merge the adapter into its base with PEFT (merge_and_unload) and load the merged model',
+    });
+}
+
+/** A weight of which single rows are trained has no other change. */
+function refuseTwice(tokens: readonly TokenRows[], sites: readonly Site[], whole: readonly WholeWeight[]): void {
+  const changed = new Set([...sites.map(({ module }) => `${module}.weight`), ...whole.map(({ weight }) => weight)]);
+  const twice = tokens.flatMap(({ weights }) => weights).find(weight => changed.has(weight));
+  if (twice !== undefined)
+    throw new BadInput({
+      problem: 'The adapter trains single rows of a weight that it changes as a whole',
+      where: { key: 'trainTokens' },
+      found: twice,
+      fix: 'leave trainTokens out, or this module out of targets and modulesToSave',
     });
 }
 

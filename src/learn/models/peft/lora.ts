@@ -40,6 +40,11 @@ export interface LoraOptions {
   bias?: 'none' | 'all' | 'lora_only';
   /** Modules trained as a whole, by the end of their name, e.g. `['embed_tokens', 'lm_head']` [modules_to_save]. */
   modulesToSave?: readonly string[];
+  /**
+   * Tokens whose rows in embedding and head are trained, and nothing else of these two: for tokens that were added or are new to the
+   * base, e.g. a chat template's [trainable_token_indices].
+   */
+  trainTokens?: readonly number[];
   /** First values of A: 'default' U(±1/√in), as PEFT; 'gaussian' N(0, 1/rank). B begins at zero [init_lora_weights]. */
   init?: 'default' | 'gaussian';
   /** Of the first values. Default 0. */
@@ -75,9 +80,12 @@ export function lora(options: LoraOptions = {}): FiledSpec {
     dora: options.dora ?? false,
     bias: options.bias ?? 'none',
     modulesToSave: options.modulesToSave ?? [],
+    trainTokens: options.trainTokens?.length === 0 ? undefined : options.trainTokens,
     init: options.init ?? 'default',
     seed: options.seed ?? 0,
   };
+  const ids = options.trainTokens;
+  check(ids === undefined || Array.isArray(ids), 'trainTokens', 'a list of token ids', ids);
   check(!(settings.layers && typeof settings.targets === 'string'), 'layers', 'targets as a list of names', settings.targets);
   return loraSpec(settings);
 }
@@ -92,7 +100,11 @@ export function loraSpec(settings: LoraSettings): FiledSpec {
 }
 
 function tensorsOf(plan: LoraPlan) {
-  return [...plan.sites.flatMap(({ a, b, magnitude }) => (magnitude ? [a, b, magnitude] : [a, b])), ...plan.whole];
+  return [
+    ...plan.sites.flatMap(({ a, b, magnitude }) => (magnitude ? [a, b, magnitude] : [a, b])),
+    ...plan.whole,
+    ...plan.tokens,
+  ];
 }
 
 const KNOWN: Record<keyof LoraOptions, true> = {
@@ -109,6 +121,7 @@ const KNOWN: Record<keyof LoraOptions, true> = {
   dora: true,
   bias: true,
   modulesToSave: true,
+  trainTokens: true,
   init: true,
   seed: true,
 };

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { BadInput } from '../../../base/core/index.js';
 import type { Model } from '../model.js';
 import { createParameter, type ModelParameter } from '../parameter.js';
-import { baseWeight, moduleNames, type Site } from './base.js';
+import { baseWeight, moduleNames, refuseShared, type Site } from './base.js';
 import type { PlannedTensor } from './format.js';
 
 /** Which weights an adapter trains as a whole beside its small ones. */
@@ -33,12 +33,13 @@ export function wholeWeights(model: Model, rule: WholeRule, targeted: readonly S
         found: target,
         fix: 'name modules as in model.parameters, without .weight',
       });
+    refuseShared(model, modules, 'modulesToSave');
     for (const module of modules)
       for (const { weight, shape } of weightsOf(model, module))
         found.set(weight, {
           weight,
           shape,
-          file: `base_model.model.${weight}`,
+          file: `base_model.model.${inPython(weight)}`,
           parameterName: adapter => `${module}.modules_to_save.${adapter}${weight.slice(module.length)}`,
         });
   }
@@ -69,6 +70,18 @@ export function createWhole(
   } finally {
     tf.dispose(tensor);
   }
+}
+
+/** The name a weight has in transformers 5, which calls Mixtral's block otherwise. Throws BadInput for experts: there one tensor holds all of them. */
+function inPython(weight: string): string {
+  if (weight.includes('.block_sparse_moe.experts.'))
+    throw new BadInput({
+      problem: 'Experts cannot be trained as a whole in an adapter: PEFT has no modules of their names',
+      where: { key: 'modulesToSave' },
+      found: weight,
+      fix: 'name other modules, e.g. the router: gate',
+    });
+  return weight.replace('.block_sparse_moe.', '.mlp.');
 }
 
 function weightsOf(model: Model, module: string): { weight: string; shape: readonly number[] }[] {

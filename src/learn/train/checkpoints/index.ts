@@ -1,7 +1,8 @@
 export { writeFolder } from './folder.js';
+export { hold } from './holder.js';
 export type { CheckpointOptions, SavedSettings, Told } from './manifest.js';
 export { type Checkpointed, readCheckpoint } from './read.js';
-export { saveFailed, whyNotWritten } from './save-failed.js';
+export { saveFailed } from './save-failed.js';
 export { warn } from './warn.js';
-export { readyForAdapters, type SavedAdapters, savedParameters, writeWeights } from './weights.js';
+export { readyForAdapters, refuseAdapters, type SavedAdapters, savedParameters, writeWeights } from './weights.js';
 export { type Snapshot, saveCheckpoint } from './write.js';

@@ -13,7 +13,10 @@ import type { TrainRow } from '../types.js';
 import type { SavedAdapters } from './weights.js';
 
 export interface CheckpointOptions {
-  /** Folder that holds the checkpoints, one subfolder `step-…` each. One run at a time writes there. */
+  /**
+   * Folder that holds the checkpoints, one subfolder `step-…` each. One run at a time writes there: where another process of this machine
+   * does, the run is refused before its first step.
+   */
   dir: string;
   /**
    * Steps between checkpoints. Whenever the run ends or is stopped one is written too; without `every` only then. Where one cannot be

@@ -105,6 +105,16 @@ function checkpointed(dir: string, manifest: Manifest): Checkpointed {
     verify: plan => verify(dir, manifest, plan),
     restore: parameters => {
       const files = weightsIn(manifest).map(name => new TensorsFile(join(dir, name)));
+      const known = new Set(parameters.map(({ name }) => name));
+      const strange = files.flatMap(({ names }) => names).find(name => !known.has(name));
+      if (strange !== undefined)
+        throw new BadInput({
+          problem: 'The checkpoint is of a model with other weights',
+          where: { file: dir },
+          expected: strange,
+          found: `no such parameter among the ${known.size} of the model given`,
+          fix: 'resume with the model the run was started with, or leave model out: it is in the checkpoint',
+        });
       for (const parameter of parameters) writeParameter(dir, parameter, parameter.name, files);
     },
     optimizer: (optimizer, parameters) => {

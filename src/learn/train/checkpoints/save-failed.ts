@@ -1,24 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { TunebookError } from '../../../base/core/index.js';
-
-const MEANING: Record<string, string> = {
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the quota of this user on the disk is used up',
-  EFBIG: 'a file would be larger than this process may write (ulimit -f)',
-  EROFS: 'the file system is read-only',
-  EACCES: 'this user may not write there',
-  EPERM: 'this user may not write there',
-  ENOENT: 'the folder cannot be made',
-  ENOTDIR: 'the folder cannot be made: a part of its path is a file',
-  EIO: 'the disk reports an error',
-};
-
-/** What an error of a file system means. */
-export function whyNotWritten(error: unknown): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  return MEANING[code] ?? message;
-}
+import { TunebookError, whyNotWritten } from '../../../base/core/index.js';
 
 /**
  * The error of a checkpoint that could not be written. It is not a reason to lose what was trained: weights and optimizer are in memory,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { BadInput, type Parameter } from '../../../base/core/index.js';
+import { BadInput, type Parameter, quote } from '../../../base/core/index.js';
 import { loadAdapter, Model, saveAdapter } from '../../models/index.js';
 import { writeTensors } from '../tensors-file.js';
 import type { TrainableModel } from '../types.js';
@@ -56,6 +56,18 @@ export function savedParameters(model: TrainableModel): readonly Parameter<tf.Te
 export function weightsIn({ adapters, files }: { adapters: SavedAdapters | undefined; files: Record<string, string> }): string[] {
   if (adapters) return [TRAINED];
   return Object.keys(files).filter(name => name.startsWith('model/') && name.endsWith('.safetensors'));
+}
+
+/** A checkpoint of all weights does not go on with an adapter's. */
+export function refuseAdapters(model: TrainableModel | undefined, folder: string): void {
+  if (!(model instanceof Model) || model.adapters.size === 0) return;
+  const [name] = model.adapters.keys();
+  throw new BadInput({
+    problem: "The run trained the model's own weights, and the model given has an adapter",
+    where: { file: folder, key: 'model' },
+    found: quote(name),
+    fix: `model.detach(${quote(name)}) takes it off; to train an adapter start a new run from the saved model: models.load(step folder + "/model")`,
+  });
 }
 
 /**

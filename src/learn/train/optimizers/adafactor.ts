@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../../../base/core/index.js';
-import { refuseUnknown } from '../../../base/core/index.js';
+import { BadInput, refuseUnknown } from '../../../base/core/index.js';
 import { createParameter } from '../../models/index.js';
 import { checkNumber } from '../check.js';
 import type { Optimizer, OptimizerState } from '../types.js';
@@ -48,6 +48,12 @@ export function adafactor(options: AdafactorOptions = {}): Optimizer {
   const own = ['relativeStep', 'scaleParameter', 'warmupInit', 'eps', 'clipThreshold', 'decayRate', 'beta1', 'weightDecay'];
   refuseUnknown('adafactor', options, [...GROUP_OPTIONS, ...own]);
   const { relativeStep = options.learningRate === undefined, scaleParameter = true, warmupInit = false, beta1 } = options;
+  if (warmupInit && !relativeStep)
+    throw new BadInput({
+      problem: 'A first step that is warmed up belongs to relative steps',
+      where: { key: 'warmupInit' },
+      fix: 'leave learningRate out (or write relativeStep: true), or leave warmupInit out and give the run a warm-up',
+    });
   const [eps1, eps2] = options.eps ?? [1e-30, 1e-3];
   const settings = {
     relativeStep,

@@ -64,7 +64,7 @@ export function session(step: number): RecordSession {
 }
 
 /** Whether the process of a session lives; undefined where that cannot be known, as it is another machine's. */
-export function lives({ host: machine, pid, birth }: RecordSession): boolean | undefined {
+export function lives({ host: machine, pid, birth }: Pick<RecordSession, 'host' | 'pid' | 'birth'>): boolean | undefined {
   if (machine !== hostname()) return undefined;
   try {
     process.kill(pid, 0);
@@ -72,14 +72,22 @@ export function lives({ host: machine, pid, birth }: RecordSession): boolean | u
     // It is there, and somebody else's.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return birth === undefined || birthOf(pid) === birth;
+  const stat = statOf(pid);
+  // One that has ended and that nobody has waited for yet (in a container it may stay so) is still listed.
+  if (stat && /^[ZX]$/.test(stat[0]!)) return false;
+  return birth === undefined || stat?.[19] === birth;
 }
 
 /** Linux: when a process began, in clock ticks since the machine did (proc(5), field 22 of stat). */
-function birthOf(pid: number): string | undefined {
+export function birthOf(pid: number): string | undefined {
+  return statOf(pid)?.[19];
+}
+
+/** What proc(5) says of a process, from its state (field 3) on. */
+function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined;
   }

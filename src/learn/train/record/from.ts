@@ -144,13 +144,16 @@ export function withRecorded({ from, ...overrides }: SftOptions): SftOptions {
 /** Which of the things given are not those recorded. */
 export function differences({ record }: RecordedRun, options: SftOptions, given: readonly Given[]): string[] {
   const { hashes, total } = record;
-  const { rows, replay, evaluate, template, tokenizer, schedule, hooks } = options;
+  const { rows, replay, evaluate, template, tokenizer, schedule, hooks, model } = options;
   const same = (found: string | undefined, recorded: string | undefined) => recorded === undefined || found === recorded;
   const tasks = Object.fromEntries(evaluate ? tasksOf(evaluate.rows) : []);
   const hashOf = (part: readonly (Row | TrainRow)[] | undefined) => part && hashRows(part);
   const texts = hookTexts(oneOf(hooks));
   const asked = (key: string) => given.some(one => one.key === key || one.key.startsWith(`${key}.`));
+  // Weights can only be compared with time: `rerun` does.
+  const sizes = model.parameters?.reduce((sum, { size }) => sum + size, 0);
   return [
+    sizes === undefined || sizes === record.model.size || `model (${sizes} weights in place of ${record.model.size})`,
     typeof rows === 'function' || same(hashOf(rows), hashes.rows) || 'rows',
     !asked('replay') || same(hashOf(replay?.rows), hashes.replay) || 'replay.rows',
     !asked('evaluate') ||

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { BadInput, setView } from '../../../base/core/index.js';
+import { BadInput, quote, setView } from '../../../base/core/index.js';
 import type { Sample } from '../held-out.js';
 import { emptyHistory, type History } from '../history.js';
 import type { EvalRow, RunEnd } from '../logs/logger.js';
@@ -129,15 +129,26 @@ export function readRecord(path: string): RecordedRun {
       cause,
     });
   }
-  const whole = record?.format === 1 && Array.isArray(record.sessions) && Array.isArray(record.checkpoints);
-  if (whole && typeof record.options === 'object' && typeof record.config === 'object')
-    return new RecordedRun(dirname(file), record);
+  if (record?.format === 1 && isWhole(record)) return new RecordedRun(dirname(file), record);
   throw new BadInput({
     problem: 'This is no record of a run that this version can read',
     where: { file },
     expected: 'format 1',
     fix: 'read it with the version of tunebook that wrote it',
   });
+}
+
+/** Whether a record has the parts that readers build on: another program's run.json, or a damaged one, must not stop a list. */
+function isWhole(record: RunRecord): boolean {
+  const { sessions, checkpoints, options, config, model, hashes, seeds, started, name } = record;
+  const objects: unknown[] = [options, config, model, hashes, seeds];
+  return (
+    Array.isArray(sessions) &&
+    Array.isArray(checkpoints) &&
+    objects.every(part => typeof part === 'object' && part !== null) &&
+    typeof started === 'string' &&
+    typeof name === 'string'
+  );
 }
 
 /** All runs recorded in a folder, the oldest first. Folders without a readable record are left out. */
@@ -164,6 +175,14 @@ export function readRecords(dir: string = process.env.TUNEBOOK_RECORD || 'runs')
 }
 
 export function recordFile(path: string): string {
+  if (typeof path !== 'string' || path === '')
+    throw new BadInput({
+      problem: 'This names no record of a run',
+      where: { key: 'path' },
+      expected: 'its folder, or the run.json in it',
+      found: quote(path),
+      fix: 'train.readRecords(dir) and `tunebook runs` list those there are',
+    });
   return resolve(basename(path) === FILES.record ? path : join(path, FILES.record));
 }
 
@@ -171,8 +190,8 @@ export function recordFile(path: string): string {
 function linesOf(text: string): Line[] {
   return text.split('\n').flatMap(line => {
     try {
-      const value: unknown = JSON.parse(line);
-      return typeof value === 'object' && value !== null ? [value as Line] : [];
+      const value = JSON.parse(line) as Line | null;
+      return Number.isSafeInteger(value?.step ?? value?.from) ? [value!] : [];
     } catch {
       return [];
     }

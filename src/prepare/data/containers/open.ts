@@ -42,7 +42,7 @@ export async function* readContainer(bytes: Bytes, options: ReadOptions): AsyncG
       path = path.replace(/\.gz$/i, '');
     }
     const name = container === 'auto' ? detect(input, path) : container;
-    if (name !== 'parquet') refuseUtf16(input);
+    if (name !== 'parquet') refuseForeign(input, name);
     yield* READERS.find(reader => reader.name === name)!.read(input, options);
   } finally {
     bar.finish();
@@ -69,14 +69,27 @@ function detect({ head, name, size }: Input, path: string): Container {
   return first === '{' && ending === 'json' && (size ?? 0) < ONE_OBJECT ? 'json' : 'jsonl';
 }
 
-function refuseUtf16({ head, name }: Input): void {
-  if (!((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff))) return;
-  throw new BadInput({
-    problem: 'the file is UTF-16',
-    where: { file: name },
-    expected: 'UTF-8 text',
-    fix: 'save it again as UTF-8 (iconv -f UTF-16 -t UTF-8)',
-  });
+/** What files of rows turn out to be, by their first bytes: the name of the thing, and what to do. */
+const FOREIGN: readonly [begins: RegExp, what: string, fix: string][] = [
+  [/^(\xff\xfe|\xfe\xff)/, 'the file is UTF-16', 'save it again as UTF-8 (iconv -f UTF-16 -t UTF-8)'],
+  [/^PK\p{Cc}{2}/u, 'this is a ZIP archive (or an Excel sheet)', 'unpack it (unzip FILE), or save the sheet as CSV'],
+  [/^BZh[1-9]1AY/, 'the file is packed by bzip2', 'unpack it (bunzip2 FILE); gzip is read as it is'],
+  [/^\xfd7zXZ/, 'the file is packed by xz', 'unpack it (unxz FILE); gzip is read as it is'],
+  [/^\x28\xb5\x2f\xfd/, 'the file is packed by Zstandard', 'unpack it (unzstd FILE); gzip is read as it is'],
+  [/^ARROW1/, 'this is an Arrow file', 'save the table as Parquet'],
+];
+
+/** The same for texts that are no rows; in a file of plain text they are what they are. */
+const NO_ROWS: typeof FOREIGN = [
+  [/^version https:\/\/git-lfs/, 'Git LFS has left a note where the file should be', 'fetch the file (git lfs pull)'],
+  [/^\s*<(!doctype html|html)/i, 'this is a web page', 'fetch the file itself: a page of the Hub has it under "download"'],
+];
+
+function refuseForeign({ head, name }: Input, container: Container): void {
+  const begin = String.fromCharCode(...head.subarray(0, 64));
+  const [, problem, fix] = [...FOREIGN, ...(container === 'text' ? [] : NO_ROWS)].find(([begins]) => begins.test(begin)) ?? [];
+  if (problem === undefined) return;
+  throw new BadInput({ problem, where: { file: name }, expected: 'UTF-8 text, Parquet, or one of these gzipped', fix });
 }
 
 async function* counted(chunks: AsyncIterable<Uint8Array>, onBytes: (done: number) => void): AsyncGenerator<Uint8Array> {

@@ -1,17 +1,19 @@
 import type { Message, Row } from '../types.js';
-import { demand, extras, finish, optional, unusable } from './fields.js';
+import { demand, extras, finish, optional, own, unusable } from './fields.js';
 import type { Converted, Layout } from './layout.js';
 import { isPlain } from './message.js';
 
-const KEYS = ['instruction', 'input', 'output', 'system'] as const;
+const KEYS = ['instruction', 'input', 'output', 'system', 'history'] as const;
 
-/** Stanford Alpaca: {instruction, input?, output}, with LLaMA-Factory's optional `system`. */
+/** Stanford Alpaca: {instruction, input?, output}, with LLaMA-Factory's optional `system` and `history`, a list of [question, answer]. */
 export const alpaca: Layout = {
   name: 'alpaca',
   kind: 'rows',
   like: '{"instruction", "input" (optional), "output"} (Alpaca)',
   detect: value => 'instruction' in value || 'output' in value,
-  convert: value => instructionRow(value, { question: 'instruction', context: 'input', answer: 'output', system: 'system' }),
+  structured: ['history'],
+  convert: value =>
+    instructionRow(value, { question: 'instruction', context: 'input', answer: 'output', system: 'system', history: 'history' }),
   write(row) {
     const parts = instructionParts(row as Row);
     if ('reason' in parts) return parts;
@@ -35,6 +37,7 @@ interface Keys {
   context: string;
   answer: string;
   system?: string;
+  history?: string;
 }
 
 /** One instruction, perhaps a passage, one answer, under whatever names. */
@@ -51,9 +54,22 @@ export function instructionRow(value: Record<string, unknown>, keys: Keys): Conv
   if (output.trim() === '') return unusable(`"${keys.answer}" is empty`);
   const messages: Message[] = [];
   if (system !== '') messages.push({ role: 'system', content: system });
+  const history = keys.history === undefined ? undefined : turnsOf(own(value, keys.history));
+  if (history) messages.push(...history);
   messages.push(input === '' ? { role: 'user', content: instruction } : { role: 'user', content: instruction, input });
   messages.push({ role: 'assistant', content: output });
-  return finish({ messages }, value, Object.values(keys));
+  const used = Object.values(keys).filter(key => history || key !== keys.history);
+  return finish({ messages }, value, used);
+}
+
+/** Earlier turns of a conversation from pairs of question and answer; undefined for anything else, which is no history. */
+function turnsOf(history: unknown): Message[] | undefined {
+  const isPair = (turn: unknown) => Array.isArray(turn) && turn.length === 2 && turn.every(text => typeof text === 'string');
+  if (!Array.isArray(history) || !history.every(isPair)) return undefined;
+  return history.flatMap(([question, answer]: [string, string]) => [
+    { role: 'user', content: question },
+    { role: 'assistant', content: answer },
+  ]);
 }
 
 /** The parts of a row that is one instruction and one answer; else why it is not. */

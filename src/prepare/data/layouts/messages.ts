@@ -30,7 +30,7 @@ export const messages: Layout = {
 
 /** A row whose conversation stands under `key`; `before` are messages that go ahead of it. */
 export function conversation(value: Record<string, unknown>, key: string, before: readonly Message[] = []): Converted {
-  const list = own(value, key);
+  const list = listOf(own(value, key));
   if (!Array.isArray(list))
     return malformed(
       key,
@@ -45,6 +45,16 @@ export function conversation(value: Record<string, unknown>, key: string, before
   if (spoken.length === 0) return unusable('no assistant message: nothing to train on');
   if (!spoken.some(says)) return unusable('every assistant message is empty');
   return withTools({ messages: [...before, ...read] }, value, [key]);
+}
+
+/** A list, or the JSON text of one: tables are often made with their lists as text. */
+function listOf(value: unknown): unknown {
+  if (typeof value !== 'string' || !value.trimStart().startsWith('[')) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value; // Refused as the text it is.
+  }
 }
 
 /** Tools and documents of a row, then what {@link finish} does. */

@@ -23,17 +23,24 @@ const CHECKERS: {
   shape,
 };
 
-/** Judge an answer by a checker alone. `tasks.judge({kind: 'number', value: 3}, 'three').correct` is true. */
-export function judge(spec: CheckerSpec, answer: string): Verdict {
-  if (!Object.hasOwn(CHECKERS, spec.kind))
+const judgeBy: Judge = (spec, answer) => {
+  if (typeof spec?.kind !== 'string' || !Object.hasOwn(CHECKERS, spec.kind))
     throw new BadInput({
       problem: 'no checker is of this kind',
       where: { key: 'checker.kind' },
       expected: `one of ${Object.keys(CHECKERS).join(', ')}`,
-      found: quote(spec.kind),
+      found: quote(spec?.kind ?? spec ?? null),
     });
   const checker = CHECKERS[spec.kind] as (spec: CheckerSpec, answer: string, judge: Judge) => Verdict;
-  return checker(spec, answer, judge);
+  return checker(spec, answer, judgeBy);
+};
+
+/**
+ * Judge an answer by a checker alone. `tasks.judge({kind: 'number', value: 3}, 'three').correct` is true.
+ * @throws BadInput for a checker that lacks what its kind needs, and an answer that is no text.
+ */
+export function judge(spec: CheckerSpec, answer: string): Verdict {
+  return judged(spec, answer, {});
 }
 
 /**
@@ -43,16 +50,26 @@ export function judge(spec: CheckerSpec, answer: string): Verdict {
  * @throws BadInput when the row has neither a checker nor an answer.
  */
 export function check(row: Row, answer: string): Verdict {
-  const checker = checkerOf(row);
-  if (checker === undefined) return judge({ kind: 'exact', answers: references(row) }, answer);
+  const checker = checkerOf(row) ?? { kind: 'exact', answers: references(row) };
+  return judged(checker, answer, { file: row.source, line: row.line });
+}
+
+function judged(checker: CheckerSpec, answer: string, at: { file?: string; line?: number }): Verdict {
+  if (typeof answer !== 'string')
+    throw new BadInput({
+      problem: 'this is no answer',
+      where: { key: 'answer' },
+      expected: 'a text',
+      found: quote(answer ?? null),
+    });
   try {
-    return judge(checker, answer);
+    return judgeBy(checker, answer);
   } catch (cause) {
     if (cause instanceof BadInput) throw cause;
     // It came from a file: what its kind needs may be missing, or nested without end.
     throw new BadInput({
       problem: 'this checker cannot judge anything',
-      where: { key: 'checker', file: row.source, line: row.line },
+      where: { key: 'checker', ...at },
       expected: `the fields of a checker of the kind ${quote(checker.kind)}`,
       found: quote(checker),
       cause,

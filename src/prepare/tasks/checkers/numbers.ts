@@ -4,7 +4,7 @@ const SMALL =
   );
 const TENS = 'twenty thirty forty fifty sixty seventy eighty ninety'.split(' ');
 
-const NUMERAL = /^[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?$/;
+const NUMERAL = /^[+-]?(?:\d{1,3}(?:([,'_])\d{3}(?:\1\d{3})*)|\d+)(?:\.\d+)?$/;
 
 /** A whole number from 0 to 99 in words: `numberWord(42)` is `forty-two`; larger ones stay digits. */
 export function numberWord(value: number): string {
@@ -16,11 +16,14 @@ export function numberWord(value: number): string {
 
 const WORDS = new Map(Array.from({ length: 100 }, (_, n) => [numberWord(n).replace('-', ' '), n]));
 
-/** The number a text is, in digits (`1,200`, `-3`, `4.50`) or in words up to ninety-nine; undefined when it is none, or more than one. */
+/**
+ * The number a text is, in digits (`1,200`, `-3`, `4.50`, in brackets or not) or in words up to ninety-nine; undefined when it is none,
+ * or more than one.
+ */
 export function readNumber(text: string): number | undefined {
-  const trimmed = text.trim();
-  if (NUMERAL.test(trimmed)) return Number(trimmed.replace(/,/g, ''));
-  const [, sign, word] = /^(minus )?([a-z]+(?:[ -][a-z]+)?)$/.exec(trimmed) ?? [];
-  const value = word === undefined ? undefined : WORDS.get(word.replace('-', ' '));
-  return value === undefined ? undefined : sign ? -value : value;
+  const bare = text.trim().replace(/^\((.*)\)$|^\$(.*)\$$/, '$1$2');
+  const [, minus, rest] = /^(minus |negative |[-−–]\s?)?(.*)$/s.exec(bare)!;
+  const value = NUMERAL.test(rest!) ? Number(rest!.replace(/[,'_]/g, '')) : WORDS.get(rest!.replace('-', ' '));
+  if (value === undefined || (minus && /^[+-]/.test(rest!))) return undefined;
+  return minus ? -value : value;
 }

@@ -1,8 +1,8 @@
 import type { JsonSpec, ToolSpec, Verdict } from '../types.js';
 import { partly, RIGHT, wrong } from './verdict.js';
-import { cite, fold } from './words.js';
+import { cite } from './words.js';
 
-const FENCE = /^```(?:json)?\s*([\s\S]*?)\s*```$/;
+const FENCE = /^```(?:json)?\s*([\s\S]*?)\s*```$/i;
 const TAGS = /^<tool_call>\s*([\s\S]*?)\s*<\/tool_call>$/;
 
 /** A JSON object with exactly the fields. */
@@ -39,10 +39,27 @@ function readObject(answer: string): { value?: Record<string, unknown>; bare: bo
 function parse(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+    const object = typeof value === 'object' && value !== null && !Array.isArray(value) && !hasKeyTwice(text);
+    return object ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Whether an object in a text that is JSON has one key twice: which of its values counts, programs do not agree on. */
+function hasKeyTwice(text: string): boolean {
+  const open: (Set<string> | undefined)[] = [];
+  for (const [part, name] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+    if (part === '{') open.push(new Set());
+    else if (part === '[') open.push(undefined);
+    else if (part === '}' || part === ']') open.pop();
+    else if (name !== undefined) {
+      const key = JSON.parse(name) as string;
+      if (open.at(-1)?.has(key)) return true;
+      open.at(-1)?.add(key);
+    }
+  }
+  return false;
 }
 
 interface Compared {
@@ -65,10 +82,12 @@ function compare(found: Record<string, unknown>, expected: Record<string, unknow
 
 /** Texts up to case and white space; numbers and truth values by type, so that `"3"` is not 3. */
 function equal(a: unknown, b: unknown): boolean {
-  if (typeof a === 'string' && typeof b === 'string') return fold(a) === fold(b);
+  if (typeof a === 'string' && typeof b === 'string') return plain(a) === plain(b);
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, i) => equal(item, b[i]));
   return a === b;
 }
+
+const plain = (text: string) => text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
 
 function settle({ share, why }: Compared, bare: boolean): Verdict {
   if (why !== undefined) return partly(bare ? share : share / 2, why);

@@ -24,6 +24,7 @@ export function choice({ answer: right, choices }: ChoiceSpec, answer: string): 
 
 /** A number and nothing else but a unit. */
 export function number({ value, tolerance = 0, units = [] }: NumberSpec, answer: string): Verdict {
+  if (!Number.isFinite(value)) throw new TypeError('a checker of numbers needs a value');
   let text = strip(answer);
   for (const unit of units) if (text.endsWith(` ${unit}`)) text = text.slice(0, -unit.length - 1);
   const found = readNumber(text);
@@ -31,37 +32,45 @@ export function number({ value, tolerance = 0, units = [] }: NumberSpec, answer:
   return Math.abs(found - value) <= tolerance ? RIGHT : wrong(`expected ${value}, found ${found}`);
 }
 
-/** The items an answer lists: between commas and the like, and between spaces where no item is to hold one. */
-function itemsOf(answer: string, spaces: boolean): string[] {
-  return strip(answer.replace(/^\s*[-*•]\s+/gm, ', ').replace(/\n/g, ', '))
-    .replace(/^\[|\]$/g, '')
-    .split(spaces ? /\s*(?:[,;]|\band\b)\s*/ : /[\s,;]+|\band\b/)
-    .map(fold)
-    .filter(item => item !== '');
+const BULLET = /^[ \t]*[-*•–—]\s+/gm;
+const NUMBERED = /^\s*\(?(\d+)[.)]\s+/;
+
+/** The text without the numbers of its lines, where they count from one. */
+function withoutNumbers(text: string): string {
+  const lines = text.split('\n').filter(line => line.trim() !== '');
+  return lines.every((line, i) => Number(NUMBERED.exec(line)?.[1]) === i + 1)
+    ? lines.map(line => line.replace(NUMBERED, '')).join('\n')
+    : text;
 }
+
+/** The items an answer lists: between commas and the like, and between spaces where no item is to hold one. */
+function itemsOf(answer: string, expected: readonly string[]): string[] {
+  const spaces = expected.some(item => item.includes(' '));
+  const mark = /^[^\p{L}\p{N}]+$/u;
+  return strip(withoutNumbers(answer).replace(BULLET, ', ').replace(/\n/g, ', '))
+    .replace(/^\[(.*)\]$|^\((.*)\)$/s, '$1$2')
+    .split(spaces ? /\s*(?:[,;|]|\s[-–—/&]\s|→|->|\band\b)\s*/ : /[\s,;|]+|→|->|\band\b/)
+    .map(fold)
+    .filter(item => item !== '' && (!mark.test(item) || expected.includes(item)));
+}
+
+const NONE = ['none', 'nothing', 'empty', 'no words', 'no items', 'there are none', '[]', '(none)', '()', '-'];
 
 /** The items, in order or in any order. */
 export function list({ items, ordered }: ListSpec, answer: string): Verdict {
   const expected = items.map(fold);
-  const found = itemsOf(
-    answer,
-    expected.some(item => item.includes(' ')),
-  );
-  if (expected.length === 0 && (found.length === 0 || ['none', 'nothing'].includes(found.join(' ')))) {
-    return answer.trim() === '' ? wrong('the answer is empty') : RIGHT;
-  }
+  const found = itemsOf(answer, expected);
+  if (expected.length === 0 && NONE.includes(strip(answer))) return RIGHT;
+  if (found.length === 0) return wrong(answer.trim() === '' ? 'the answer is empty' : `it has no items: ${cite(answer)}`);
   const [a, b] = ordered ? [expected, found] : [[...expected].sort(), [...found].sort()];
   if (a.length === b.length && a.every((item, i) => item === b[i])) return RIGHT;
   const missing = without(expected, found);
   const extra = without(found, expected);
-  const why =
-    found.length === 0
-      ? 'the answer is empty'
-      : missing.length
-        ? `it lacks ${missing.join(', ')}`
-        : extra.length
-          ? `it adds ${cite(extra.join(', '))}`
-          : 'the order is wrong';
+  const why = missing.length
+    ? `it lacks ${missing.join(', ')}`
+    : extra.length
+      ? `it adds ${cite(extra.join(', '))}`
+      : 'the order is wrong';
   return partly(overlap(a, b), why);
 }
 

@@ -1,7 +1,7 @@
 import { kindOf } from '../quickstart/world.js';
 import { FIELD_NAMES, note, record, scene, writeRecord } from '../suite/scenes.js';
 import type { Task } from '../suite/task.js';
-import { between, DAYS, KINDS, NAMES, NOUNS, PLACES, TOOLS, withArticle } from '../suite/vocabulary.js';
+import { ACTIONS, between, COLORS, DAYS, KINDS, NAMES, NOUNS, PLACES, TOOLS, withArticle } from '../suite/vocabulary.js';
 import type { CheckerSpec } from '../types.js';
 
 const cluster = 'format';
@@ -102,12 +102,12 @@ export const format: readonly Task[] = [
     parameters: LIMITS,
     draw(random, _level, limit) {
       const drawn = scene(random);
-      const { name, action, color, thing, day } = drawn;
+      const { name, action, color, thing, day, place } = drawn;
       const most = LIMITS.indexOf(limit) + 4;
       const answer = [`${name} ${action.past} the ${most > 4 ? `${color} ` : ''}${thing}`, most > 6 ? ` on ${day}` : ''].join('');
       const said = [
-        ['person', name],
-        ['deed', action.past],
+        ['doer', `${name} ${action.past}`, `${name} has ${action.participle}`, `by ${name}`],
+        ['deed', action.past, action.participle],
         ['thing', thing],
       ] as const;
       return {
@@ -118,9 +118,10 @@ export const format: readonly Task[] = [
           most,
           inner: {
             kind: 'facts',
-            facts: said.map(([fact, text]) => ({ name: fact, any: [text] })),
-            vocabulary: [...NAMES, ...TOOLS],
-            allowed: [name, thing],
+            facts: said.map(([fact, ...any]) => ({ name: fact, any })),
+            vocabulary: [...NAMES, ...TOOLS, ...COLORS, ...DAYS, ...PLACES, ...ACTIONS.map(({ past }) => past)],
+            allowed: [name, thing, color, day, place, action.past],
+            strict: true,
           },
         },
       };
@@ -175,7 +176,11 @@ export const format: readonly Task[] = [
       return {
         input: words.join(' '),
         answer: JSON.stringify(words),
-        checker: { kind: 'exact', answers: [JSON.stringify(words), JSON.stringify(words).replaceAll(',', ', ')] },
+        // Written tightly, with spaces, over several lines.
+        checker: {
+          kind: 'exact',
+          answers: [JSON.stringify(words), ...['', ' '].map(gap => `[${gap}${words.map(w => `"${w}"`).join(', ')}${gap}]`)],
+        },
       };
     },
   },

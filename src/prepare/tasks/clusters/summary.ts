@@ -2,12 +2,13 @@ import type { Random } from '../../../base/core/index.js';
 import { numberWord } from '../checkers/numbers.js';
 import { wordsOf } from '../checkers/words.js';
 import type { Asked, Task } from '../suite/task.js';
-import { ANIMALS, between, COLORS, DAYS, NAMES, PLACES, plural, TOOLS } from '../suite/vocabulary.js';
+import { ANIMALS, between, CITIES, COLORS, DAYS, FOODS, NAMES, PLACES, plural, TOOLS } from '../suite/vocabulary.js';
 
 const cluster = 'summary';
 
 /** What a summary could invent. */
-const INVENTABLE = [...NAMES, ...COLORS, ...DAYS, ...PLACES, ...TOOLS, ...TOOLS.map(plural)];
+const THINGS = [...TOOLS, ...ANIMALS, ...FOODS];
+const INVENTABLE = [...NAMES, ...COLORS, ...DAYS, ...PLACES, ...CITIES, ...THINGS, ...THINGS.map(plural)];
 const NUMBERS = Array.from({ length: 9 }, (_, i) => i + 1);
 
 type Said = [name: string, ...any: string[]];
@@ -20,7 +21,7 @@ interface Told {
   /** Words that may be said without being demanded. */
   allowed?: readonly string[];
   forbidden?: readonly string[];
-  /** What must not be made up; defaults to people, colours, days, places and tools. */
+  /** What must not be made up; defaults to people, colours, days, places and things. */
   vocabulary?: readonly string[];
 }
 
@@ -36,6 +37,7 @@ function summary({ input, answer, facts, allowed = [], forbidden = [], vocabular
       vocabulary: [...vocabulary],
       allowed: vocabulary.filter(word => wordsOf(word).every(part => mayBe.has(part))),
       maxWords: wordsOf(input).length - 1,
+      strict: true,
     },
   };
 }
@@ -165,7 +167,11 @@ export const summarisation: readonly Task[] = [
             ...(count === 1 ? [`${kind === 'owl' ? 'an' : 'a'} ${kind}`] : []),
           ],
         ),
-        vocabulary: [...ANIMALS, ...ANIMALS.map(plural), ...NUMBERS.flatMap(n => [String(n), numberWord(n)])],
+        // The count of one animal said of another too.
+        forbidden: said.flatMap(({ kind, count }) =>
+          [...new Set(counts)].filter(other => other !== count).flatMap(n => [text(n, kind), text(numberWord(n), kind)]),
+        ),
+        vocabulary: [...INVENTABLE, ...NUMBERS.flatMap(n => [String(n), numberWord(n)])],
         allowed: [...said.flatMap(({ kind }) => [kind, plural(kind)]), 'one'],
       });
     },

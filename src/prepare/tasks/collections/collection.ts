@@ -1,4 +1,4 @@
-import { BadInput, Random } from '../../../base/core/index.js';
+import { BadInput, Random, refuseUnknown } from '../../../base/core/index.js';
 import { contentText, type ReadReport, type Row } from '../../data/index.js';
 import { counted, named } from '../names.js';
 import type { TaskRow, TaskSet } from '../types.js';
@@ -22,7 +22,11 @@ export interface CollectionOptions {
   shots?: number;
   /** Rows whose prompt holds one of these phrases are a rung `compositions` and never trained. Defaults to `around right` for SCAN, else to none. */
   heldOutPhrases?: readonly string[];
+  /** What becomes of a malformed row: `throw` (the default), or `skip`, and it is listed in {@link Collection.reports}. */
+  onBad?: 'throw' | 'skip';
 }
+
+const OPTIONS = ['format', 'seed', 'heldOutTasks', 'perTask', 'perTest', 'shots', 'heldOutPhrases', 'onBad'];
 
 /** A collection as a task set. */
 export interface Collection extends TaskSet {
@@ -37,21 +41,22 @@ export interface Collection extends TaskSet {
 }
 
 /**
- * Rows of a known collection as a task set: Super-NaturalInstructions task files, P3/T0 and FLAN rows with their templates,
- * instruction induction, Self-Instruct seeds, SCAN. Give a file, a folder of files, several of these, or parsed objects.
+ * Rows of a known collection as a task set: Super-NaturalInstructions task files (or rows of definition, inputs and targets), P3/T0 and
+ * FLAN rows with their templates, instruction induction, Self-Instruct seeds, SCAN. Give a file, a folder of files, several of these, or parsed objects.
  * `const set = await tasks.fromCollection('data/superni', {perTask: 64, shots: 2})`
- * @throws BadInput when nothing can be read, the format is another, a held-out task is unknown, or no task is left.
+ * @throws BadInput for an unknown option, when nothing can be read, the format is another, a held-out task is unknown, or no task is left.
  */
 export async function fromCollection(
   source: string | readonly (string | object)[],
   options: CollectionOptions = {},
 ): Promise<Collection> {
+  refuseUnknown('tasks.fromCollection', options, OPTIONS);
   const { seed = 1, perTest = 20, perTask = Number.MAX_SAFE_INTEGER, shots = 0, heldOutTasks } = options;
   if (options.format !== undefined) named('format', [options.format], Object.keys(FORMATS));
   counted('perTest', perTest, 1, 1_000_000);
   counted('perTask', perTask, 1, Number.MAX_SAFE_INTEGER);
   counted('shots', shots, 0, 100);
-  const { examples, reports, format } = await readCollection(source, options.format, shots);
+  const { examples, reports, format } = await readCollection(source, { asked: options.format, shots, onBad: options.onBad });
   const names = [...new Set(examples.map(({ row }) => row.task))];
   const held = new Set(chooseTasks(names, heldOutTasks, seed));
   const phrases = options.heldOutPhrases ?? (format === 'scan' ? ['around right'] : []);
@@ -69,7 +74,7 @@ export async function fromCollection(
       problem: 'no row is left to train',
       expected: 'rows that no rung holds out',
       found: `${examples.length} rows, all of them held out`,
-      fix: 'hold out fewer phrases or tasks',
+      fix: 'hold out fewer phrases or tasks; rows that the collection itself keeps for testing are never trained',
     });
   return {
     rows,

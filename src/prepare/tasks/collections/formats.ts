@@ -28,10 +28,11 @@ export const FORMATS: Readonly<Record<CollectionFormat, readonly RowFormat[]>> =
 export type CollectionFormat = 'superni' | 'p3' | 'flan' | 'induction' | 'self-instruct' | 'scan';
 
 /** What tells the task of a row among its leftover fields, in the collections that have no field of that name. */
-const TASK_KEYS = ['task', 'task_name', 'dataset', 'task_source'];
-const TEMPLATE_KEYS = ['template', 'template_name', 'template_type', 'prompt_name'];
+const TASK_KEYS = ['task', 'task_name', 'dataset', 'dataset_name', 'task_source'];
+const TEMPLATE_KEYS = ['template', 'template_name', 'template_type', 'prompt_name', 'template_id', 'template_idx'];
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+const text = (value: unknown): string | undefined =>
+  typeof value === 'number' ? String(value) : typeof value === 'string' && value !== '' ? value : undefined;
 
 function field(row: Row, keys: readonly string[]): string | undefined {
   return keys.map(key => text(row.meta?.[key])).find(value => value !== undefined);
@@ -40,6 +41,9 @@ function field(row: Row, keys: readonly string[]): string | undefined {
 /** Rows of one layout as examples, each with its task, cluster, wording, question and checker. */
 export function examplesOf(rows: readonly Row[], layout: RowFormat): CollectionExample[] {
   if (layout === 'text') return rows.map(scan);
+  // They come without categories: each task is a cluster of its own.
+  if (areDefined(rows, layout))
+    return examplesOf(rows.map(withDefinition), 'superni').map(one => ({ ...one, row: { ...one.row, cluster: one.row.task } }));
   if (layout === 'inputs-targets' || layout === 'prompt-completion') return templated(rows);
   const instructions = new Map<string, Set<string>>();
   const taskOf = (row: Row) => row.task ?? instructionOf(row).slice(0, 60);
@@ -60,20 +64,46 @@ export function examplesOf(rows: readonly Row[], layout: RowFormat): CollectionE
   });
 }
 
+const DEFINITION = 'definition';
+
+/** Whether rows of inputs and targets are Super-NaturalInstructions as data hubs have them: a row an instance, its definition beside it. */
+export function areDefined(rows: readonly Row[], layout: RowFormat): boolean {
+  return layout === 'inputs-targets' && rows.length > 0 && rows.every(row => typeof row.meta?.[DEFINITION] === 'string');
+}
+
+/** The definition as the instruction, the inputs as its input. */
+function withDefinition(row: Row): Row {
+  const { [DEFINITION]: definition, ...meta } = row.meta!;
+  const task = row.task ?? field(row, TASK_KEYS);
+  const messages = row.messages.map(message =>
+    message.role === 'user' ? { ...message, content: String(definition).trim(), input: contentText(message) } : message,
+  );
+  return { ...row, messages, meta, ...(task === undefined ? {} : { task }) };
+}
+
 function taskRow(row: Row, task: string, cluster: string, checker?: CheckerSpec): TaskRow {
   return { ...(row as TaskRow), task, cluster, ...(checker ? { checker } : {}) };
 }
 
 const instructionOf = (row: Row) => contentText(row.messages.find(message => message.role === 'user') ?? { content: '' });
 
-/** FLAN and P3: a template has filled its text in. Templates of one data set begin with the same words, which name it. */
+/**
+ * FLAN and P3: a template has filled its text in. Templates of one data set begin with the same words, which name it; where there are no
+ * names and several files, each file is a task.
+ */
 function templated(rows: readonly Row[]): CollectionExample[] {
   const template = (row: Row) => field(row, TEMPLATE_KEYS);
+  const files = new Set(rows.map(row => row.source)).size;
+  const fileOf = ({ source = '' }: Row) =>
+    source.replace(/^.*[\\/]/, '').replace(/(?:\.(?:jsonl?|csv|tsv|txt|parquet|gz))+$/i, '');
   const datasets = commonBeginnings(rows.flatMap(row => template(row) ?? []));
   const items = itemsOf(rows, row => template(row) ?? '');
+  // A number names a template among those of its data set, and no data set.
+  const unnamed = (row: Row, wording: string | undefined) =>
+    wording === undefined || /^\d+$/.test(wording) ? (files > 1 && fileOf(row)) || 'collection' : datasets.get(wording)!;
   return rows.map((row, i) => {
     const wording = template(row);
-    const task = row.task ?? field(row, TASK_KEYS) ?? (wording === undefined ? 'collection' : datasets.get(wording)!);
+    const task = row.task ?? field(row, TASK_KEYS) ?? unnamed(row, wording);
     return {
       row: taskRow(row, task, field(row, ['cluster', 'category']) ?? task),
       wording: wording ?? '',

@@ -1,13 +1,12 @@
 import { BadInput, progress, quote } from '../../../base/core/index.js';
 import { type ReadReport, type Row, readRows } from '../../data/index.js';
 import { filesAt } from './files.js';
-import { type CollectionExample, type CollectionFormat, examplesOf, FORMATS, isScan } from './formats.js';
+import { areDefined, type CollectionExample, type CollectionFormat, examplesOf, FORMATS, isScan } from './formats.js';
 
 /** Everything the source holds, as examples of one format. */
 export async function readCollection(
   source: string | readonly (string | object)[],
-  asked: CollectionFormat | undefined,
-  shots: number,
+  { asked, shots, onBad }: { asked?: CollectionFormat; shots: number; onBad?: 'throw' | 'skip' },
 ): Promise<{ examples: CollectionExample[]; reports: ReadReport[]; format: CollectionFormat }> {
   const given = typeof source === 'string' ? [source] : source;
   const paths = (await Promise.all(given.filter(item => typeof item === 'string').map(filesAt))).flat();
@@ -19,7 +18,7 @@ export async function readCollection(
   const bar = progress('reading the collection', { total: parts.length, unit: 'files' });
   for (const [i, part] of parts.entries()) {
     bar.update(i);
-    const rows = await readRows(part, { superni: { positive: shots }, textBy: 'line' });
+    const rows = await readRows(part, { superni: { positive: shots }, textBy: 'line', ...(onBad && { onBad }) });
     const { report } = rows;
     const format = formatOf(report.format, asked, rows);
     if (format === undefined)
@@ -54,6 +53,8 @@ function formatOf(
   rows: readonly Row[],
 ): CollectionFormat | undefined {
   const fits = (Object.keys(FORMATS) as CollectionFormat[]).filter(name => FORMATS[name].includes(layout));
+  // One layout may hold two collections.
+  if (areDefined(rows, layout)) return asked === undefined || asked === 'superni' ? 'superni' : undefined;
   const format = asked === undefined ? fits.find(name => FORMATS[name][0] === layout) : fits.find(name => name === asked);
   return format === 'scan' && !rows.every(isScan) ? undefined : format;
 }

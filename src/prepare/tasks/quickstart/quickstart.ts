@@ -1,4 +1,4 @@
-import { Random } from '../../../base/core/index.js';
+import { Random, refuseUnknown } from '../../../base/core/index.js';
 import { counted } from '../names.js';
 import type { World } from '../types.js';
 import { baseText } from './base-text.js';
@@ -34,9 +34,11 @@ const HELD_OUT_LINES = 300;
 /**
  * The quickstart's world. Equal options give an equal world on every machine. No test question is among the training
  * rows, and no held-out wording or parameter either.
- * @throws BadInput when a count is no positive integer or too large.
+ * @throws BadInput when an option is unknown, a count no positive integer or too large.
  */
-export function quickstart({ seed = 1, rows = 20_000, perRung = 200 }: QuickstartOptions = {}): QuickstartWorld {
+export function quickstart(options: QuickstartOptions = {}): QuickstartWorld {
+  refuseUnknown('tasks.quickstart', options, ['seed', 'rows', 'perRung']);
+  const { seed = 1, rows = 20_000, perRung = 200 } = options;
   counted('rows', rows, 1, 1_000_000);
   // A rung of eight held-out nouns and eighteen held-out wordings has few classifications to ask for.
   counted('perRung', perRung, 1, 500);

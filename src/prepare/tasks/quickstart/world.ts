@@ -51,7 +51,8 @@ export const NAMES: readonly string[] = [
   'joy',
 ];
 
-const CITIES = ['oslo', 'rome', 'lima', 'cairo', 'paris', 'tokyo', 'quito', 'delhi'];
+/** Where they live. */
+export const CITIES: readonly string[] = ['oslo', 'rome', 'lima', 'cairo', 'paris', 'tokyo', 'quito', 'delhi'];
 
 /** 48 facts: where each of the 16 people lives, what they eat and what they own. */
 export const FACTS: readonly Fact[] = NAMES.flatMap((name, i) => [

@@ -1,5 +1,6 @@
 import MiniSearch from 'minisearch';
 import { BadInput, quote } from '../../../base/core/index.js';
+import { words } from '../../../base/text/index.js';
 
 /** A passage that was found. */
 export interface Passage {
@@ -29,6 +30,8 @@ const STOP = new Set(
 export function retriever(passages: readonly string[]): Retriever {
   const index = new MiniSearch<{ id: number; text: string }>({
     fields: ['text'],
+    // Also of Chinese or Thai, which sets no spaces between them.
+    tokenize: words,
     processTerm: term => (STOP.has(term.toLowerCase()) ? null : term.toLowerCase()),
   });
   index.addAll(passages.map((text, id) => ({ id, text })));

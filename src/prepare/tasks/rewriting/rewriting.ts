@@ -1,4 +1,4 @@
-import { BadInput, Random } from '../../../base/core/index.js';
+import { BadInput, Random, refuseUnknown } from '../../../base/core/index.js';
 import { counted, named } from '../names.js';
 import { type Distribution, spread } from '../suite/instructions.js';
 import type { TaskRow, TaskSet } from '../types.js';
@@ -53,9 +53,10 @@ export interface RewritingWorld extends TaskSet {
  * sixteen, the input eight letters that hold x once, the answer the input with x rewritten. A fixed number of examples
  * in total, however many rules: what changes is their diversity.
  * `tasks.rewriting({rules: 256}).rows[0]`
- * @throws BadInput when a count is impossible.
+ * @throws BadInput when an option is unknown or a count impossible.
  */
 export function rewriting(options: RewritingOptions = {}): RewritingWorld {
+  refuseUnknown('tasks.rewriting', options, ['rules', 'examples', 'distribution', 'seed', 'held', 'perRung']);
   const { rules = 512, examples = 16_384, distribution = 'uniform', seed = 1, held = 400, perRung = 400 } = options;
   counted('rules', rules, 1, RULES_POSSIBLE);
   counted('held', held, 1, RULES_POSSIBLE);

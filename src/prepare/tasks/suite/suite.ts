@@ -1,4 +1,4 @@
-import { BadInput, quote, Random } from '../../../base/core/index.js';
+import { BadInput, quote, Random, refuseUnknown } from '../../../base/core/index.js';
 import { CLUSTERS, TASKS } from '../clusters/index.js';
 import { counted, named } from '../names.js';
 import { FACTS } from '../quickstart/world.js';
@@ -52,6 +52,10 @@ export interface Suite extends World {
   instructions: number;
 }
 
+const OPTIONS: readonly string[] = [
+  ...['seed', 'rows', 'perRung', 'tasks', 'clusters', 'heldOutClusters', 'difficulty', 'shots', 'styles'],
+  ...['diversity', 'distribution', 'split'],
+];
 const HELD_OUT_CLUSTERS = ['extraction', 'rewrite'];
 const HELD_OUT_LINES = 300;
 const HELD_OUT_RUNGS: readonly SuiteRung[] = ['paraphrases', 'parameters', 'templates', 'compositions', 'clusters'];
@@ -60,9 +64,10 @@ const HELD_OUT_RUNGS: readonly SuiteRung[] = ['paraphrases', 'parameters', 'temp
  * The task suite. Equal options give an equal suite on every machine, and no test question, held-out wording, parameter,
  * layout, composition or cluster is among the training rows.
  * `const {rows, rungs} = tasks.suite({rows: 5000, diversity: 500})`
- * @throws BadInput when a name is unknown, a cluster is both trained and held out, or a count is impossible.
+ * @throws BadInput when an option or a name is unknown, a cluster is both trained and held out, or a count is impossible.
  */
 export function suite(options: SuiteOptions = {}): Suite {
+  refuseUnknown('tasks.suite', options, OPTIONS);
   const { seed = 1, rows = 20_000, perRung = 100, diversity, distribution = 'uniform', split = 1 } = options;
   counted('rows', rows, 1, 1_000_000);
   counted('perRung', perRung, 1, 10_000);

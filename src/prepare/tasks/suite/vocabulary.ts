@@ -1,5 +1,5 @@
 import type { Random } from '../../../base/core/index.js';
-import { KINDS, NAMES, NOUNS } from '../quickstart/world.js';
+import { CITIES, KINDS, NAMES, NOUNS } from '../quickstart/world.js';
 
 /**
  * The words of the suite: those of the quickstart's world and a few more, so small that a model of a third of a million
@@ -7,7 +7,7 @@ import { KINDS, NAMES, NOUNS } from '../quickstart/world.js';
  * left to the facts of the base text.
  */
 
-export { KINDS, NAMES, NOUNS };
+export { CITIES, KINDS, NAMES, NOUNS };
 
 export const ANIMALS: readonly string[] = KINDS.animal!;
 export const COLORS: readonly string[] = KINDS.color!;

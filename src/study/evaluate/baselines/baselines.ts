@@ -1,5 +1,7 @@
-import { BadInput, nearest, Random, setView } from '../../../base/core/index.js';
+import type { ColumnTable } from 'arquero';
+import { BadInput, nearest, Random, refuseUnknown, setView } from '../../../base/core/index.js';
 import type { Row } from '../../../prepare/data/index.js';
+import { contextOf } from '../generate.js';
 import type { AnsweringModel } from '../model.js';
 import { answerOf, needRows } from '../questions.js';
 import { judgeAnswers, type ScoreOptions, score, scorePrompts } from '../score.js';
@@ -75,6 +77,13 @@ export class Baselines {
     return Array.from(this.scored, ([name, { n, score, interval }]) => ({ name, n, score, ...interval }));
   }
 
+  /** Every answer of the model and of each baseline as a row of an arquero table: `name`, and the columns of {@link Scored.table}. */
+  async table(): Promise<ColumnTable> {
+    const { from } = await import('arquero');
+    const parts = await Promise.all(Array.from(this.scored, async ([name, scored]) => ({ name, table: await scored.table() })));
+    return from(parts.flatMap(({ name, table }) => table.objects().map(row => ({ name, ...row }))));
+  }
+
   /** The score of one of them. */
   get(name: 'model' | Baseline): Scored {
     const found = this.scored.get(name);
@@ -106,6 +115,7 @@ setView(Baselines, it => ({
 export async function baselines(options: BaselineOptions): Promise<Baselines> {
   const { rows, trainRows = [], base, seed = 1, parts = requestParts } = options;
   needRows(rows);
+  refuseUnknown('fewShot', options.fewShot ?? {}, ['shots', 'form', 'write', 'seed']);
   const chosen = choose(options);
   const has = (name: Baseline) => chosen.includes(name);
   const judging = { rows, check: options.check, metrics: options.metrics, ...(trainRows.length > 0 ? { trainRows } : {}) };
@@ -145,10 +155,13 @@ export async function baselines(options: BaselineOptions): Promise<Baselines> {
   await asked('shuffled instruction', (row, i) => withRequest(row, { ...requests[i]!, instruction: others[i]! }));
   if (has('base')) found.set('base', await score({ ...asking('base'), model: base! }));
   if (has('few-shot base')) {
-    const { tokenizer, template } = options;
+    const { tokenizer, template, maxNewTokens = 32 } = options;
     const { startIds } = base!;
-    const made = fewShotPrompts(rows, trainRows, { seed, ...options.fewShot, tokenizer, template, startIds });
+    const longest = contextOf(base!) - maxNewTokens;
+    const made = fewShotPrompts(rows, trainRows, { seed, ...options.fewShot, tokenizer, template, startIds, longest });
     found.set('few-shot base', await scorePrompts(made.prompts, made.stops, { ...asking('few-shot base'), model: base! }));
+    if (made.shortened > 0)
+      notes.push(`${made.shortened} of ${rows.length} rows got fewer examples: more have no room in the model's context.`);
     if (made.elsewhere > 0)
       notes.push(`${made.elsewhere} of ${rows.length} rows got examples of another task, as their own was not trained.`);
   }

@@ -1,16 +1,16 @@
-import { Random } from '../../../base/core/index.js';
+import { BadInput, quote, Random } from '../../../base/core/index.js';
 import type { Row } from '../../../prepare/data/index.js';
 import type { Template } from '../../../prepare/templates/index.js';
-import { encodePrompt, encodeSeq2SeqPrompt, stopIds, type Tokenizer } from '../../../prepare/tokens/index.js';
+import { encodePrompt, encodeSeq2SeqPrompt, stopsOf, type Tokenizer } from '../../../prepare/tokens/index.js';
 import type { Stops } from '../generate.js';
-import { answerOf, field, promptOf, question } from '../questions.js';
+import { answerOf, field, plainPrompt, promptOf, question } from '../questions.js';
 
 /** How a model is shown examples instead of being tuned on them. */
 export interface FewShotOptions {
-  /** Examples in front of every question; default 4. */
+  /** Examples in front of every question; default 4. Where the model's context has no room for so many, fewer. */
   shots?: number;
   /**
-   * `plain` (the default): texts, a question, a line break and its answer, with a blank line between; `template`: earlier turns of the
+   * `plain` (the default): texts, a question (what a system message says before it), a line break and its answer, with a blank line between; `template`: earlier turns of the
    * conversation.
    */
   form?: 'plain' | 'template';
@@ -26,13 +26,27 @@ export interface FewShotOptions {
   seed?: number | string;
 }
 
+/** What few-shot prompts are made with. */
+interface Making extends FewShotOptions {
+  tokenizer: Tokenizer;
+  template: Template;
+  startIds?: readonly number[];
+  /** Tokens of a prompt at most: where the examples are too many for it, the last of them are left out. */
+  longest?: number;
+}
+
+/** Prompts with examples in front, and how many of them got those of another task, or fewer than asked for lack of room. */
+export interface FewShotPrompts {
+  prompts: number[][];
+  stops: Stops;
+  elsewhere: number;
+  shortened: number;
+}
+
 /** Prompts with examples in front. Rows of one task share theirs, so that the beginning of their prompts is the same. */
-export function fewShotPrompts(
-  rows: readonly Row[],
-  trainRows: readonly Row[],
-  options: FewShotOptions & { tokenizer: Tokenizer; template: Template; startIds?: readonly number[] },
-): { prompts: number[][]; stops: Stops; elsewhere: number } {
-  const { shots = 4, form = 'plain', seed = 1, tokenizer, template, startIds } = options;
+export function fewShotPrompts(rows: readonly Row[], trainRows: readonly Row[], options: Making): FewShotPrompts {
+  const { shots = 4, form = 'plain', seed = 1, tokenizer, template, startIds, longest = Number.POSITIVE_INFINITY } = options;
+  check(shots, form);
   const pool = new ExamplePool(trainRows, seed);
   let elsewhere = 0;
   const chosen = rows.map(row => {
@@ -40,15 +54,26 @@ export function fewShotPrompts(
     if (!own) elsewhere++;
     return examples;
   });
+  let shortened = 0;
+  const fitting = (write: (row: Row, examples: readonly Row[], index: number) => number[]): number[][] =>
+    rows.map((row, i) => {
+      const examples = chosen[i]!;
+      for (let count = examples.length; ; count--) {
+        const prompt = write(row, examples.slice(0, count), i);
+        if (prompt.length > longest && count > 0) continue;
+        if (count < examples.length) shortened++;
+        return prompt;
+      }
+    });
   if (form === 'template') {
     const encode = startIds ? encodeSeq2SeqPrompt : encodePrompt;
-    const prompts = rows.map((row, i) => {
+    const prompts = fitting((row, examples, i) => {
       const asked = promptOf(row, i);
       const system = asked.filter(message => message.role === 'system');
-      const turns = chosen[i]!.flatMap(example => example.messages.filter(message => message.role !== 'system'));
+      const turns = examples.flatMap(example => example.messages.filter(message => message.role !== 'system'));
       return encode([...system, ...turns, ...asked.filter(message => message.role !== 'system')], { tokenizer, template });
     });
-    return { prompts, stops: { ids: stopIds(template, tokenizer), texts: [] }, elsewhere };
+    return { prompts, stops: stopsOf(template, tokenizer), elsewhere, shortened };
   }
   const lines = trainRows.some(row => answerOf(row).includes('\n'));
   const write = options.write ?? {
@@ -58,13 +83,24 @@ export function fewShotPrompts(
   };
   // An encoder's text ends with EOS, a decoder's begins with BOS where there is one.
   const [before, behind] = startIds ? [undefined, tokenizer.eosId] : [tokenizer.bosId, undefined];
-  const prompts = rows.map((row, i) => {
-    const examples = chosen[i]!.map(example => write.example(question(example), answerOf(example))).join('');
-    const text = examples + write.ask(question(row));
+  const prompts = fitting((row, examples) => {
+    const shown = examples.map(example => write.example(plainPrompt(example), answerOf(example))).join('');
+    const text = shown + write.ask(plainPrompt(row));
     return [before ?? [], tokenizer.encodeContent(text).ids, behind ?? []].flat();
   });
   const ids = tokenizer.eosId === undefined ? [] : [tokenizer.eosId];
-  return { prompts, stops: { ids, texts: [...write.stop] }, elsewhere };
+  return { prompts, stops: { ids, texts: [...write.stop] }, elsewhere, shortened };
+}
+
+function check(shots: number, form: string): void {
+  const wrong = !(Number.isInteger(shots) && shots >= 0) ? 'shots' : ['plain', 'template'].includes(form) ? undefined : 'form';
+  if (wrong === undefined) return;
+  throw new BadInput({
+    problem: 'few-shot prompts cannot be made so',
+    where: { key: `fewShot.${wrong}` },
+    expected: wrong === 'shots' ? 'a whole number from 0' : "'plain' or 'template'",
+    found: quote(wrong === 'shots' ? shots : form),
+  });
 }
 
 /** Training rows by task and cluster. */

@@ -1,4 +1,4 @@
-import { BadInput, Random, setView } from '../../../base/core/index.js';
+import { BadInput, quote, Random, setView } from '../../../base/core/index.js';
 import { wilson } from '../interval.js';
 import { percentile } from '../statistics/bootstrap.js';
 import { type Rating, readRatings } from './ratings.js';
@@ -41,6 +41,14 @@ export class Preferences {
       throw new BadInput({
         problem: 'there are no ratings',
         fix: 'rate some pairs with show.rate(evaluate.pairs([a, b]), { file })',
+      });
+    const stranger = ratings.find(({ models, winner }) => winner !== undefined && !models.includes(winner));
+    if (stranger)
+      throw new BadInput({
+        problem: `the winner of ${quote(stranger.item)} is none of the two`,
+        where: { key: 'winner' },
+        expected: stranger.models.join(' or '),
+        found: quote(stranger.winner),
       });
     this.ratings = ratings;
     this.agreement = agreement(ratings);

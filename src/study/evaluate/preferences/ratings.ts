@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { BadInput, quote } from '../../../base/core/index.js';
 import type { Message } from '../../../prepare/data/index.js';
 import { fairOrder } from '../in-loop.js';
+import { readLines } from '../read-lines.js';
 import type { Scored } from '../scored.js';
 
 /** Two answers to one prompt, to be held against each other by a person: what `show.rate` shows. */
@@ -80,7 +80,7 @@ export interface ReadRatings {
 export async function readRatings(path: string): Promise<ReadRatings> {
   const found = new Map<string, Rating>();
   const skipped: ReadRatings['skipped'] = [];
-  (await readFile(path, 'utf8')).split('\n').forEach((line, i) => {
+  (await readLines(path, 'the file of ratings')).forEach((line, i) => {
     if (line.trim() === '') return;
     const rating = ratingOf(line);
     if (typeof rating === 'string') skipped.push({ line: i + 1, reason: rating });

@@ -94,13 +94,14 @@ export class Games {
  * by chance. Raters may have missed pairs. NaN where no pair was rated twice, or nothing but one answer was ever given.
  */
 export function agreement(ratings: readonly Rating[]): { alpha: number; items: number; raters: number; same: number } {
-  const byItem = new Map<string, string[]>();
+  const byItem = new Map<string, { first: string; values: string[] }>();
   for (const { item, models, winner } of ratings) {
-    // By place, not by name: in one item the pair is always the same.
-    const said = winner === undefined ? 'tie' : winner === models[0] ? 'first' : 'second';
-    byItem.set(item, [...(byItem.get(item) ?? []), said]);
+    // By place, not by name; the places are those of the item's first rating, as raters may see the two the other way round.
+    const own = byItem.get(item) ?? { first: models[0], values: [] };
+    byItem.set(item, own);
+    own.values.push(winner === undefined ? 'tie' : winner === own.first ? 'first' : 'second');
   }
-  const units = [...byItem.values()].filter(values => values.length > 1);
+  const units = Array.from(byItem.values(), ({ values }) => values).filter(values => values.length > 1);
   const totals = new Map<string, number>();
   let [n, differing, agreeing, compared] = [0, 0, 0, 0];
   for (const values of units) {

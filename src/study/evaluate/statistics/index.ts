@@ -1,4 +1,12 @@
-export { type PolynomialFit, polynomialFit, rSquared, spearman } from '../../../base/core/index.js';
+export {
+  type PolynomialFit,
+  polynomialFit,
+  rSquared,
+  spearman,
+  studentCdf,
+  studentP,
+  studentQuantile,
+} from '../../../base/core/index.js';
 export { type BootstrapInterval, type BootstrapOptions, bootstrap, type SeedByItem } from './bootstrap.js';
 export { minimumDetectableEffect } from './power.js';
 export {
@@ -12,4 +20,3 @@ export {
   signTest,
   tInterval,
 } from './seeds.js';
-export { studentCdf, studentP, studentQuantile } from './student.js';

@@ -1,5 +1,4 @@
-import { BadInput, quote } from '../../../base/core/index.js';
-import { studentQuantile } from './student.js';
+import { BadInput, quote, studentQuantile } from '../../../base/core/index.js';
 
 /**
  * The smallest true mean difference that a paired t test finds: (t₁₋α⁄₂ + t_power) · sd / √n, with n − 1 degrees of freedom (Bloom

@@ -1,6 +1,5 @@
-import { BadInput, quote } from '../../../base/core/index.js';
+import { BadInput, quote, studentP, studentQuantile } from '../../../base/core/index.js';
 import { minimumDetectableEffect } from './power.js';
-import { studentP, studentQuantile } from './student.js';
 
 /** Paired seeds below which nothing is concluded: the sign test of five cannot go below .06, that of three not below .25. */
 export const FEWEST_SEEDS = 5;
@@ -101,6 +100,10 @@ export function signTest(a: readonly number[], b: readonly number[]): SignTest {
 
 /** Holm's step-down correction (Holm 1979): p-values that may each be held against the error wanted for all of them together. */
 export function holm(pValues: readonly number[]): number[] {
+  const isP = (p: unknown) => typeof p === 'number' && (Number.isNaN(p) || (p >= 0 && p <= 1));
+  const wrong: unknown = Array.isArray(pValues) ? pValues.find(p => !isP(p)) : pValues;
+  if (wrong !== undefined)
+    throw new BadInput({ problem: 'this is no p-value', expected: 'numbers from 0 to 1, or NaN', found: quote(wrong) });
   // A test that could not be made counts for nothing.
   const order = pValues.map((_, i) => i).filter(i => !Number.isNaN(pValues[i]!));
   order.sort((i, j) => pValues[i]! - pValues[j]!);

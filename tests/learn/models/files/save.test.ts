@@ -41,6 +41,24 @@ const state = async () =>
   Object.fromEntries(await Promise.all((await names()).map(async name => [name, await readFile(join(dir, name), 'base64')])));
 
 describe('model.save', () => {
+  it('takes along the tokenizer and the template that the model was loaded with, and mixes them with no others', async () => {
+    await model.save(dir);
+    expect(await names()).toEqual(PLAIN);
+    await writeFile(join(dir, 'tokenizer.json'), '{"a": 1}');
+    await writeFile(join(dir, 'chat_template.jinja'), 'b');
+    await writeFile(join(dir, 'README.md'), 'c');
+    const loaded = await load(dir);
+    const to = await mkdtemp(join(folder, 'to-'));
+    await loaded.save(to);
+    expect((await readdir(to)).sort()).toEqual(['chat_template.jinja', ...PLAIN, 'tokenizer.json']);
+    expect(await readFile(join(to, 'tokenizer.json'), 'utf8')).toBe('{"a": 1}');
+    await writeFile(join(dir, 'tokenizer_config.json'), '{}');
+    await writeFile(join(to, 'tokenizer.json'), 'mine');
+    await loaded.save(to);
+    expect([await readFile(join(to, 'tokenizer.json'), 'utf8'), (await readdir(to)).length]).toEqual(['mine', 5]);
+    loaded.dispose();
+  });
+
   it('shards with an index, each within its size, load as the same weights', async () => {
     const before = memory();
     await model.save(dir, { maxShardSize: 6000 });

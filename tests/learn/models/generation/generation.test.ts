@@ -101,6 +101,19 @@ for (const { backend, here } of await usable('native', 'wasm', 'cpu'))
       });
       expect(cut.finish).toContain('stop');
       await expect(model.generate(PROMPTS, { stopStrings: ['x'] })).rejects.toThrow(BadInput);
+      // A stop string that is a special token is never part of the text.
+      const special = {
+        decode: (ids: readonly number[]) => letters.decode(ids.filter(id => id !== made[5])),
+        idOf: (token: string) => (token === '<|end|>' ? made[5] : undefined),
+      };
+      const ended = await model.generate(PROMPTS, {
+        maxNewTokens: 20,
+        stopIds: [],
+        stopStrings: ['<|end|>'],
+        tokenizer: special,
+      });
+      expect(ended.ids).toEqual(stopped.ids);
+      expect(ended.finish).toEqual(stopped.finish);
     });
 
     it('streams the same tokens and text; leaving early frees everything', async () => {

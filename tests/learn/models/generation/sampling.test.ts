@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../../src/base/core/index.js';
+import { recommendedSampling } from '../../../../src/learn/models/generation/recommended.js';
 import { choose, penalised, type SamplingOptions, survivors } from '../../../../src/learn/models/generation/sampling.js';
 
 interface Case {
@@ -64,5 +65,21 @@ describe("sampling against transformers' logits processors", () => {
       4 - Math.log(Math.exp(1) + Math.exp(4) + Math.exp(3.5) + Math.exp(-1)),
       6,
     );
+  });
+});
+
+describe('what generation_config.json recommends', () => {
+  it('is read as transformers reads it', () => {
+    const of = (generation?: Record<string, unknown>) => recommendedSampling(generation, 'generation_config.json');
+    expect(of()).toEqual({});
+    // Qwen2.5-Instruct's.
+    const qwen = { do_sample: true, repetition_penalty: 1.05, temperature: 0.7, top_p: 0.8, top_k: 20 };
+    expect(of(qwen)).toEqual({ repetitionPenalty: 1.05, temperature: 0.7, topP: 0.8, topK: 20 });
+    expect(of({ do_sample: true })).toEqual({ temperature: 1, topK: 50 });
+    expect(of({ do_sample: true, top_k: 0, top_p: 1, min_p: 0.1 })).toEqual({ temperature: 1, minP: 0.1 });
+    // Without do_sample its other numbers count for nothing.
+    expect(of({ temperature: 0.6, top_p: 0.9, repetition_penalty: 1.1 })).toEqual({ repetitionPenalty: 1.1 });
+    expect(() => of({ do_sample: true, temperature: 'hot' })).toThrow(/generation_config\.json.*temperature/);
+    expect(() => of({ do_sample: true, top_p: 1.5 })).toThrow(/at most 1/);
   });
 });

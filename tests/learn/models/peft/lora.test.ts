@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { memory, use } from '../../../../src/base/backend/index.js';
-import { BadInput } from '../../../../src/base/core/index.js';
+import { BadInput, Random } from '../../../../src/base/core/index.js';
 import { ia3, init, loadAdapter, lora, type Model } from '../../../../src/learn/models/index.js';
 import { adamw } from '../../../../src/learn/train/index.js';
 import { usable } from '../../../helpers/backends.js';
@@ -200,9 +200,50 @@ for (const { backend, here } of await usable('native', 'wasm'))
       expect(() => lora({ r: 4 } as object)).toThrow(/no such option/);
       expect(() => lora({ targets: 'all-linear', layers: 1 })).toThrow(BadInput);
       expect(() => model.attach(lora({ modulesToSave: ['nothing'] }))).toThrow(/nothing/);
+      expect(() => model.attach(lora({ trainTokens: [61] }))).toThrow(/resizeVocabulary/);
+      expect(() => lora({ trainTokens: 5 as never })).toThrow(/list of token ids/);
+      const twice = { trainTokens: [4], modulesToSave: ['embed_tokens'] };
+      expect(() => model.attach(lora(twice))).toThrow(/single rows of a weight that it changes as a whole/);
       expect(() => ia3({ rank: 3 } as object)).toThrow(/no such option/);
       expect(model.adapters.size).toBe(0);
       expect(model.baseParameters.every(p => p.trainable)).toBe(true);
+    });
+
+    it('refuse what PEFT would not compute: the shared embedding of T5, experts as a whole', async () => {
+      const t5 = await base('t5');
+      expect(() => t5.attach(lora({ targets: ['shared', 'q'] }))).toThrow(/no effect in PEFT/);
+      expect(() => t5.attach(lora({ modulesToSave: ['shared'] }))).toThrow(/no effect in PEFT/);
+      expect(() => t5.attach(ia3({ modulesToSave: ['shared'] }))).toThrow(/no effect in PEFT/);
+      t5.dispose();
+      const mixtral = init({ modelType: 'mixtral', vocabSize: 16, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1 });
+      expect(() => mixtral.attach(lora({ modulesToSave: ['experts'] }))).toThrow(/Experts cannot be trained/);
+      const { parameters } = mixtral.attach(lora({ modulesToSave: ['gate'] }));
+      expect(parameters.at(-1)!.name).toBe('model.layers.0.block_sparse_moe.gate.modules_to_save.default.weight');
+      const files = mixtral.adapters
+        .get('default')!
+        .toPeft()
+        .tensors.map(({ name }) => name);
+      expect(files).toContain('base_model.model.model.layers.0.mlp.gate.weight');
+      mixtral.dispose();
+    });
+
+    it('on embedding and head: generation computes these once, says what the merged model says, and leaves nothing behind', async () => {
+      for (const options of [{ trainTokens: [7, 12] }, { targets: ['embed_tokens', 'lm_head', 'q_proj'] }]) {
+        const own = await base('llama');
+        const adapter = own.attach(lora({ rank: 2, ...options }));
+        const random = new Random(3);
+        for (const parameter of adapter.parameters) {
+          const values = Float32Array.from({ length: parameter.size }, () => random.normal() * 0.5);
+          tf.tidy(() => parameter.write(tf.tensor(values, [...parameter.shape])));
+        }
+        const ask = () => own.generate([[3, 7, 12, 5], [9]], { maxNewTokens: 8, stopIds: [] });
+        const left = await leftBehind(ask);
+        expect(left).toEqual(NOTHING);
+        const { ids } = await ask();
+        own.merge();
+        expect((await ask()).ids).toEqual(ids);
+        own.dispose();
+      }
     });
 
     it('stand on a model from scratch by the defaults of its family', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { use } from '../../../../src/base/backend/index.js';
-import { loadAdapter, type Model, saveAdapter } from '../../../../src/learn/models/index.js';
+import { loadAdapter, type Model, resizeVocabulary, saveAdapter } from '../../../../src/learn/models/index.js';
 import { adamw } from '../../../../src/learn/train/index.js';
 import { usable } from '../../../helpers/backends.js';
 import { relative } from '../fixtures.js';
@@ -14,11 +14,12 @@ const LIMIT = { native: 1e-5, wasm: 1e-4 } as const;
 const ADAPTERS = [
   'lora rslora dora regex all-linear layers saved bias bias-dora embedding embedding-dora ia3',
   't5-lora t5-all-linear t5-ia3 tied-embedding tied-head gpt2-lora gpt2-dora gpt2-ia3 gpt2-embedding phi3-lora gemma3-lora',
+  'tokens-tied tokens-apart tokens-untied tokens-gemma3 tokens-gpt2 tokens-t5',
 ]
   .join(' ')
   .split(' ');
 /** Embedding and head share a matrix that only one of them has changed: there is nothing to merge into. */
-const UNMERGED = ['tied-embedding', 'tied-head', 'gpt2-embedding', 'gemma3-lora'];
+const UNMERGED = ['tied-embedding', 'tied-head', 'gpt2-embedding', 'gemma3-lora', 'tokens-apart'];
 
 for (const { backend, here } of await usable('native', 'wasm'))
   describe.skipIf(!here).each(ADAPTERS)(`%s on ${backend} against PEFT`, name => {
@@ -127,3 +128,29 @@ for (const { backend, here } of await usable('native', 'wasm'))
       }
     });
   });
+
+describe('an adapter of a base that got new tokens in Python, which brings the whole embedding', () => {
+  beforeAll(() => use('cpu'));
+
+  it.each(['resized', 'resized-tokens', 'resized-saved'])('%s: loads when the model has rows for them', async name => {
+    const { ids, logits: theirs } = JSON.parse(await readFile(join(adapterFolder(name), 'expected.json'), 'utf8'));
+    const model = await base('tied');
+    await expect(loadAdapter(model, adapterFolder(name))).rejects.toThrow(/resize/);
+    resizeVocabulary(model, 63);
+    await loadAdapter(model, adapterFolder(name));
+    expect(relative(logits(model, { ids, decoderIds: null }), theirs)).toBeLessThan(1e-5);
+    model.dispose();
+  });
+
+  it('and is refused where the other rows are not those of its base', async () => {
+    const model = await base('tied');
+    resizeVocabulary(model, 63);
+    const weight = model.parameter('model.embed_tokens.weight');
+    tf.tidy(() => weight.write(tf.mul(weight.read(), 1.5)));
+    const before = tf.tidy(() => weight.read().dataSync().slice());
+    await expect(loadAdapter(model, adapterFolder('resized'))).rejects.toThrow(/base weight of its own.*another row 0/s);
+    expect(tf.tidy(() => weight.read().dataSync())).toEqual(before);
+    expect(model.adapters.size).toBe(0);
+    model.dispose();
+  });
+});

@@ -96,6 +96,7 @@ describe('what an optimizer refuses', () => {
     ['layerDecay above 1', () => lion({ layerDecay: 1.5 }), /layerDecay/],
     ['nesterov without momentum', () => sgd({ nesterov: true }), /momentum/],
     ['a decay that is none', () => sgd({ decay: 'norms' as never }), /matrices/],
+    ['a warm-up of steps that are not relative', () => adafactor({ warmupInit: true, learningRate: 0.1 }), /relativeStep: true/],
     ['a decayRate above 0', () => adafactor({ decayRate: 0.8 }), /decayRate/],
   ];
   const one = () => [createParameter('model.norm.weight', [1], Float32Array.of(1))];

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { use } from '../../../../src/base/backend/index.js';
@@ -166,6 +166,22 @@ describe('a record', () => {
     expect(lives({ ...session(0), host: 'elsewhere' })).toBeUndefined();
   });
 
+  it.runIf(process.platform === 'linux')(
+    'of a process that ended and that nobody waited for is not that of a living one',
+    async () => {
+      // The shell becomes a program that does not ask for its children.
+      const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+      try {
+        const pid = Number(await new Promise(resolve => parent.stdout.once('data', resolve)));
+        await expect.poll(() => lives({ host: hostname(), pid })).toBe(false);
+        // It is still listed.
+        expect(() => process.kill(pid, 0)).not.toThrow();
+      } finally {
+        parent.kill('SIGKILL');
+      }
+    },
+  );
+
   it('never ends a run: a disk that takes nothing is named once', async () => {
     const said: string[] = [];
     vi.spyOn(process.stderr, 'write').mockImplementation(text => said.push(String(text)) > 0);
@@ -207,6 +223,28 @@ describe('a record', () => {
       expect(() => train.readRecord(join(dir, 'a'))).toThrow(/a.run\.json/);
       expect(train.readRecords(dir)).toEqual([]);
     }
+  });
+
+  it('of which a part is missing, or of another program, stops no list; lines of a history that are none are left out', async () => {
+    const dir = fresh();
+    await train.sft({ ...settings, model: bigram(), rows: someRows(4), steps: 1, record: dir }).finish();
+    const [whole] = train.readRecords(dir);
+    const path = join(dir, 'broken/run.json');
+    mkdirSync(join(dir, 'broken'));
+    for (const key of ['options', 'config', 'model', 'hashes', 'seeds', 'sessions', 'checkpoints', 'started', 'name'] as const)
+      for (const value of [undefined, null, 5]) {
+        writeFileSync(path, JSON.stringify({ ...whole!.record, [key]: value }));
+        expect(
+          train.readRecords(dir).map(({ id }) => id),
+          key,
+        ).toEqual([whole!.id]);
+        expect(() => train.readRecord(path), key).toThrow(/Fix:/);
+      }
+    writeFileSync(path, JSON.stringify(whole!.record));
+    writeFileSync(join(dir, 'broken/history.jsonl'), 'null\n[]\n{"step":"x"}\n{"step":1,"loss":2}\n{"step":1e400}\n{"ste');
+    const run = train.readRecord(path);
+    expect([run.step, run.history.step, run.history.loss]).toEqual([1, [1], [2]]);
+    expect(() => train.readRecord(5 as never)).toThrow(/names no record/);
   });
 });
 

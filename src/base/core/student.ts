@@ -1,5 +1,5 @@
-import { BadInput, quote } from '../../../base/core/index.js';
-import { incompleteBeta } from './special.js';
+import { BadInput, quote } from './errors.js';
+import { incompleteBeta } from './incomplete-beta.js';
 
 /** P(T ≤ t) of Student's distribution with `df` degrees of freedom. */
 export function studentCdf(t: number, df: number): number {
