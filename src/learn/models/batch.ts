@@ -74,25 +74,13 @@ export function targets(
         });
       keep.push(start + t - 1);
       wanted.push(id);
-      const factor = weightAt(weight, b, t);
+      const factor = weight?.[t] ?? 1;
       factors.push(factor);
       denominator += factor;
     }
     start += row.length;
   });
   return { keep: Int32Array.from(keep), labels: Int32Array.from(wanted), weights: Float32Array.from(factors), denominator };
-}
-
-/** The weight of a label, 1 unless told. Throws BadInput for one that is no number to float32. */
-export function weightAt(weights: readonly number[] | undefined, row: number, at: number): number {
-  const weight = weights?.[at] ?? 1;
-  if (Number.isFinite(Math.fround(weight))) return weight;
-  throw new BadInput({
-    problem: `Row ${row} has a weight that is no number, at position ${at}`,
-    where: { key: 'weights' },
-    expected: 'finite numbers: 1 counts in full, 0 not at all',
-    found: quote(weight),
-  });
 }
 
 /** Take padding out. Throws BadInput for a mask that does not fit and for rows without tokens. */

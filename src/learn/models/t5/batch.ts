@@ -1,5 +1,5 @@
 import { BadInput, quote } from '../../../base/core/index.js';
-import { checkMask, weightAt } from '../batch.js';
+import { checkMask } from '../batch.js';
 import type { T5Config } from './config.js';
 
 /** Rows for the two sides of a T5. */
@@ -134,7 +134,7 @@ export function t5Targets({ ids, labels, weights }: T5TrainBatch, config: T5Conf
         });
       keep.push(start + t);
       wanted.push(id);
-      const weight = weightAt(factor, b, t);
+      const weight = factor?.[t] ?? 1;
       factors.push(weight);
       denominator += weight;
     });
