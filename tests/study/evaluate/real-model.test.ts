@@ -35,20 +35,12 @@ describe('on a real model', () => {
     model = made();
   });
   afterAll(() => model?.dispose());
+  const trained = (how: Omit<Parameters<typeof sft>[0], 'model' | 'rows'>) =>
+    sft({ model, tokenizer, template, rows, batchSize: 8, ...how });
 
   it('a run is scored on its way, within its budget and always on the same rows; what it finds is what score finds', async () => {
     const inLoop = hook({ tokenizer, template, rows, every: 15, budget: { rows: 8 }, maxNewTokens: 6 });
-    const run = sft({
-      model,
-      tokenizer,
-      template,
-      rows,
-      batchSize: 8,
-      steps: 45,
-      learningRate: 1e-2,
-      schedule: 'constant',
-      hooks: inLoop,
-    });
+    const run = trained({ steps: 45, learningRate: 1e-2, schedule: 'constant', hooks: inLoop });
     await run.finish();
     expect(run.evaluations.map(({ step }) => step)).toEqual([15, 30, 45]);
     for (const [i, found] of run.evaluations.entries()) {
@@ -69,17 +61,7 @@ describe('on a real model', () => {
   it('a question without room in the context is told before the first step of a run', async () => {
     const long: Row = { ...rows[0]!, messages: [{ role: 'user', content: 'cat '.repeat(400) }, rows[0]!.messages.at(-1)!] };
     const inLoop = hook({ tokenizer, template, rows: [rows[1]!, long], every: 3 });
-    const run = sft({
-      model,
-      tokenizer,
-      template,
-      rows,
-      batchSize: 8,
-      steps: 3,
-      learningRate: 1e-4,
-      hooks: inLoop,
-      record: false,
-    });
+    const run = trained({ steps: 3, learningRate: 1e-4, hooks: inLoop, record: false });
     await expect(run.finish()).rejects.toThrow(/longer than the model's context/);
     expect(run.step).toBe(0);
     run.dispose();

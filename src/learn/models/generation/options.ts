@@ -53,7 +53,7 @@ const KNOWN: Record<keyof GenerateOptions, true> = {
 };
 
 /** Throws BadInput for an option that is not one of `known`: a slip of the pen would change nothing, unnoticed. */
-export function refuseUnknown(options: object, known: readonly string[]): void {
+function refuseUnknown(options: object, known: readonly string[]): void {
   const unknown = Object.entries(options).find(([key, value]) => value !== undefined && !known.includes(key))?.[0];
   if (unknown === undefined) return;
   throw new BadInput({
